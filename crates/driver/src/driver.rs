@@ -156,6 +156,10 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     async fn create_dir(&self, path: &RelPath) -> Result<()>;
 
     /// Makes sure that a folder outlives its last member. Idempotent; nothing to do where folders are real.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where a folder exists only while something is in it: the tree then
+    /// knows that it goes with its last member.
     async fn keep_dir(&self, path: &RelPath) -> Result<()>;
 
     /// Deletes at most [`delete_batch`](Capabilities::delete_batch) entries; what is absent counts as deleted. A folder

@@ -1,9 +1,9 @@
-//! [`RelPath`]: a path below the root of a storage, checked once.
+//! [`RelPath`]: a path below a root, checked once.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A path below a mount's root: UTF-8, segments joined by `/`, and the root is `""`.
+/// A path below a root (of a storage, or of what a user sees): UTF-8, segments joined by `/`, and the root is `""`.
 ///
 /// No segment is empty, `.` or `..`; there is no control character and no `/` at either end. So joining two of them
 /// can never climb out of a root. Bytes are kept as given: Unicode forms are the tree's concern.
@@ -37,7 +37,7 @@ pub enum InvalidPath {
 }
 
 impl RelPath {
-    /// The root of the storage.
+    /// The root.
     pub fn root() -> Self {
         Self(Arc::from(""))
     }

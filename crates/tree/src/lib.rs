@@ -1,1 +1,52 @@
-//! To be written.
+//! Mounts joined into one namespace, seen through a [`View`].
+//!
+//! Every policy and every fallback of davmux lives here, above all drivers and below WebDAV: which mount a path belongs
+//! to, redirect or relay, what is kept in memory, which operations exclude each other, how a copy or a move is done where
+//! no storage can do it, what is deleted in which order.
+//!
+//! # Why this shape
+//!
+//! * A [`View`] is the only way in, so rights are checked in one place: source and target, listings, locks.
+//! * Three types of path cannot be mixed up: a [`RelPath`] below a view or a mount, a [`TreePath`] in the tree.
+//! * Work that must not stop half-way (the commit of an upload, a deep operation) runs in a task of the tree that the
+//!   request merely awaits.
+//! * A shortcut that a storage declines is done here with the calls that every storage has.
+//!
+//! # What is deliberately absent
+//!
+//! No HTTP, no XML, no WebDAV locks, no sockets, no configuration file, no users: only what a user may do.
+
+mod cache;
+mod copying;
+mod error;
+mod leaving;
+mod listing;
+mod locks;
+mod mounts;
+mod node;
+mod path;
+mod put;
+mod read;
+pub mod redirect;
+mod remove;
+mod staged;
+mod tasks;
+mod transfer;
+mod tree;
+mod view;
+mod walk;
+
+pub use davmux_driver::{Body, Driver, ErrorKind, ReadReply};
+pub use davmux_driver::{ByteRange, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};
+pub use error::{Error, Problem, Result};
+pub use listing::Listing;
+pub use mounts::{Mount, MountOptions};
+pub use node::Node;
+pub use path::TreePath;
+pub use put::{Put, PutRequest, Written};
+pub use read::{OpenRequest, Opened, ReadStream, Source};
+pub use redirect::{Decision, ReadPolicy, RedirectRule, Requester};
+pub use remove::Failed;
+pub use transfer::{Transfer, Transferred};
+pub use tree::{Tree, TreeOptions};
+pub use view::{Access, View};

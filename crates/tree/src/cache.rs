@@ -1,0 +1,405 @@
+//! What is known without asking a storage: whole listings, and single entries, also that nothing is there.
+//!
+//! The rule that keeps it true: each folder has a generation that a change raises before it begins and after it ended. A
+//! load notes the generation first and keeps its result only if it still stands, so an answer from before a change is
+//! never kept behind it (a cache's own invalidation would not stop a load that is under way). Changes made here are put
+//! into the kept listing itself, so the next listing after an upload costs nothing and shows it.
+//!
+//! Generations live in a fixed number of slots; two folders that share one only lose a chance to keep something.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache as Moka;
+
+use crate::{Node, TreePath};
+
+/// Listings with more members than this are streamed and not kept.
+pub(crate) const LARGEST_LISTING: usize = 100_000;
+
+/// Memory for kept listings, in bytes.
+const LISTING_MEMORY: u64 = 96 * 1024 * 1024;
+/// How many single entries are kept.
+const LONE_ENTRIES: u64 = 50_000;
+const SLOTS: usize = 1024;
+
+/// A node, and whether its time is still to be asked for: S3 does not tell it with the answer to a write.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) node: Node,
+    pub(crate) time_pending: bool,
+}
+
+impl Kept {
+    pub(crate) fn told(node: Node) -> Self {
+        Self { node, time_pending: false }
+    }
+
+    /// What the answer to a write told.
+    pub(crate) fn written(node: Node) -> Self {
+        let time_pending = node.modified.is_none() && !node.is_dir();
+        Self { node, time_pending }
+    }
+}
+
+/// A whole listing.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    members: Mutex<BTreeMap<Arc<str>, Kept>>,
+    until: Instant,
+    weight: u32,
+}
+
+impl Folder {
+    fn members(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Kept>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Kept> {
+        self.members().get(name).cloned()
+    }
+
+    /// Whether a member that `counts` is in it.
+    pub(crate) fn any(&self, counts: impl Fn(&str) -> bool) -> bool {
+        self.members().keys().any(|name| counts(name))
+    }
+
+    /// How many members have a time that is still to be asked for.
+    pub(crate) fn pending(&self) -> usize {
+        self.members().values().filter(|kept| kept.time_pending).count()
+    }
+
+    /// At most `count` members after `last`, in the order of their names.
+    pub(crate) fn page_after(&self, last: Option<&Arc<str>>, count: usize) -> Vec<Node> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let members = self.members();
+        let start = last.map_or(Unbounded, |last| Excluded(Arc::clone(last)));
+        members.range((start, Unbounded)).take(count).map(|(_, kept)| kept.node.clone()).collect()
+    }
+}
+
+/// What is known of one path.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    /// Nothing: a storage must be asked.
+    No,
+    /// Nothing is there.
+    Absent,
+    /// This is there.
+    Present(Kept),
+}
+
+/// The generation that a load began in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    slot: usize,
+    generation: u64,
+    epoch: u64,
+}
+
+/// Changes of whole subtrees.
+#[derive(Debug, Default)]
+struct Deep {
+    epoch: u64,
+    under_way: Vec<TreePath>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    folders: Moka<TreePath, Arc<Folder>>,
+    lone: Moka<TreePath, (Option<Kept>, Instant)>,
+    slots: Vec<Mutex<u64>>,
+    hasher: RandomState,
+    deep: Mutex<Deep>,
+}
+
+impl Cache {
+    pub(crate) fn new() -> Self {
+        Self {
+            folders: Moka::builder()
+                .weigher(|_, folder: &Arc<Folder>| folder.weight)
+                .max_capacity(LISTING_MEMORY)
+                .build(),
+            lone: Moka::builder().max_capacity(LONE_ENTRIES).build(),
+            slots: (0..SLOTS).map(|_| Mutex::new(0)).collect(),
+            hasher: RandomState::new(),
+            deep: Mutex::new(Deep::default()),
+        }
+    }
+
+    fn slot(&self, folder: &TreePath) -> usize {
+        // The remainder is smaller than SLOTS.
+        (self.hasher.hash_one(folder) % SLOTS as u64) as usize
+    }
+
+    fn generation(&self, slot: usize) -> MutexGuard<'_, u64> {
+        self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deep(&self) -> MutexGuard<'_, Deep> {
+        self.deep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be taken before a storage is asked about `folder` or its members.
+    pub(crate) fn stamp(&self, folder: &TreePath) -> Stamp {
+        let slot = self.slot(folder);
+        Stamp { slot, generation: *self.generation(slot), epoch: self.deep().epoch }
+    }
+
+    /// Whether nothing changed since.
+    pub(crate) fn stands(&self, stamp: Stamp) -> bool {
+        *self.generation(stamp.slot) == stamp.generation && self.deep().epoch == stamp.epoch
+    }
+
+    /// Runs `keep` only if nothing of `path` changed since the stamp, and no change slips in between.
+    fn keep(&self, path: &TreePath, stamp: Stamp, keep: impl FnOnce()) {
+        let generation = self.generation(stamp.slot);
+        let deep = self.deep();
+        let overlaps = |changing: &TreePath| path.is_within(changing);
+        if *generation == stamp.generation && deep.epoch == stamp.epoch && !deep.under_way.iter().any(overlaps) {
+            keep();
+        }
+    }
+
+    pub(crate) fn keep_listing(
+        &self,
+        folder: &TreePath,
+        members: BTreeMap<Arc<str>, Kept>,
+        ttl: Duration,
+        stamp: Stamp,
+    ) {
+        if ttl.is_zero() || members.len() > LARGEST_LISTING {
+            return;
+        }
+        let bytes: usize = members.values().map(|kept| weight(&kept.node)).sum();
+        let kept = Arc::new(Folder {
+            members: Mutex::new(members),
+            until: Instant::now() + ttl,
+            weight: u32::try_from(bytes + 200).unwrap_or(u32::MAX),
+        });
+        self.keep(folder, stamp, || self.folders.insert(folder.clone(), kept));
+    }
+
+    /// Keeps that a folder is empty which was made after the stamp was taken.
+    pub(crate) fn keep_empty(&self, folder: &TreePath, ttl: Duration, stamp: Stamp) {
+        self.keep_listing(folder, BTreeMap::new(), ttl, stamp);
+    }
+
+    /// Keeps what a storage said of one path; the stamp is of its folder.
+    pub(crate) fn keep_one(&self, path: &TreePath, found: Option<Kept>, ttl: Duration, stamp: Stamp) {
+        if ttl.is_zero() {
+            return;
+        }
+        self.keep(path, stamp, || {
+            if let (Some(folder), Some(kept)) = (self.parent_listing(path), &found) {
+                folder.members().insert(Arc::clone(&kept.node.name), kept.clone());
+            }
+            self.lone.insert(path.clone(), (found, Instant::now() + ttl));
+        });
+    }
+
+    pub(crate) fn listing(&self, folder: &TreePath) -> Option<Arc<Folder>> {
+        self.folders.get(folder).filter(|kept| Instant::now() < kept.until)
+    }
+
+    fn parent_listing(&self, path: &TreePath) -> Option<Arc<Folder>> {
+        self.listing(&path.parent()?)
+    }
+
+    pub(crate) fn known(&self, path: &TreePath) -> Known {
+        if let Some(folder) = self.parent_listing(path) {
+            return folder.get(path.name()).map_or(Known::Absent, Known::Present);
+        }
+        match self.lone.get(path) {
+            Some((found, until)) if Instant::now() < until => found.map_or(Known::Absent, Known::Present),
+            _ if self.listing(path).is_some() => Known::Present(Kept::told(Node::folder(path.name()))),
+            _ => Known::No,
+        }
+    }
+
+    /// A change of one entry begins. [`Change::is`] or dropping the change ends it.
+    pub(crate) fn begin<'a>(&'a self, path: &'a TreePath, ttl: Duration) -> Change<'a> {
+        if let Some(parent) = path.parent() {
+            *self.generation(self.slot(&parent)) += 1;
+        }
+        Change { cache: self, path, ttl, ended: false }
+    }
+
+    fn end(&self, path: &TreePath, ttl: Duration, now: Option<Option<Kept>>) {
+        let parent = path.parent().unwrap_or_else(TreePath::root);
+        let mut generation = self.generation(self.slot(&parent));
+        *generation += 1;
+        match now {
+            Some(found) if !ttl.is_zero() => {
+                if let Some(folder) = self.listing(&parent) {
+                    match &found {
+                        Some(kept) => folder.members().insert(Arc::clone(&kept.node.name), kept.clone()),
+                        None => folder.members().remove(path.name()),
+                    };
+                }
+                self.lone.insert(path.clone(), (found, Instant::now() + ttl));
+            }
+            _ => {
+                self.folders.invalidate(&parent);
+                self.lone.invalidate(path);
+            }
+        }
+    }
+
+    /// Forgets a listing, so that the next one comes from the storage.
+    pub(crate) fn forget_listing(&self, folder: &TreePath) {
+        let _generation = self.generation(self.slot(folder));
+        self.folders.invalidate(folder);
+    }
+
+    /// Forgets what is known of one path and of its folder.
+    pub(crate) fn forget(&self, path: &TreePath) {
+        self.end(path, Duration::ZERO, None);
+    }
+
+    /// A change of a whole subtree begins; until it is dropped nothing of it is kept, and afterwards nothing is known.
+    pub(crate) fn begin_deep(&self, path: &TreePath) -> DeepChange<'_> {
+        let mut deep = self.deep();
+        deep.epoch += 1;
+        deep.under_way.push(path.clone());
+        drop(deep);
+        self.drop_below(path);
+        DeepChange { cache: self, path: path.clone(), outcome: None }
+    }
+
+    fn drop_below(&self, path: &TreePath) {
+        for (folder, _) in &self.folders {
+            if folder.is_within(path) {
+                self.folders.invalidate(&*folder);
+            }
+        }
+        for (lone, _) in &self.lone {
+            if lone.is_within(path) {
+                self.lone.invalidate(&*lone);
+            }
+        }
+    }
+}
+
+fn weight(node: &Node) -> usize {
+    let text = node.name.len() + node.etag.as_ref().map_or(0, |etag| etag.as_str().len());
+    size_of::<Kept>() + text + 96
+}
+
+/// A change of one entry under way. Dropped without a word (an error, a panic) nothing is known afterwards.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    cache: &'a Cache,
+    path: &'a TreePath,
+    ttl: Duration,
+    ended: bool,
+}
+
+impl Change<'_> {
+    /// The change ended, and this is what stands there now.
+    pub(crate) fn is(mut self, now: Option<Kept>) {
+        self.ended = true;
+        self.cache.end(self.path, self.ttl, Some(now));
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.cache.forget(self.path);
+        }
+    }
+}
+
+/// A change of a whole subtree under way.
+#[derive(Debug)]
+pub(crate) struct DeepChange<'a> {
+    cache: &'a Cache,
+    path: TreePath,
+    outcome: Option<(Duration, Option<Kept>)>,
+}
+
+impl DeepChange<'_> {
+    /// The change ended, and this stands at its top now.
+    pub(crate) fn is(mut self, now: Option<Kept>, ttl: Duration) {
+        self.outcome = Some((ttl, now));
+    }
+}
+
+impl Drop for DeepChange<'_> {
+    fn drop(&mut self) {
+        self.cache.drop_below(&self.path);
+        match self.outcome.take() {
+            Some((ttl, now)) => self.cache.end(&self.path, ttl, Some(now)),
+            None => self.cache.forget(&self.path),
+        }
+        let mut deep = self.cache.deep();
+        deep.epoch += 1;
+        if let Some(at) = deep.under_way.iter().position(|path| *path == self.path) {
+            deep.under_way.swap_remove(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(60);
+
+    fn path(text: &str) -> TreePath {
+        TreePath::parse(text).unwrap()
+    }
+
+    fn one(name: &str) -> BTreeMap<Arc<str>, Kept> {
+        BTreeMap::from([(Arc::from(name), Kept::told(Node::folder(name)))])
+    }
+
+    #[test]
+    fn a_listing_from_before_a_change_is_not_kept_behind_it() {
+        let cache = Cache::new();
+        let stamp = cache.stamp(&path("/f"));
+        let new = path("/f/new");
+        cache.begin(&new, TTL).is(Some(Kept::told(Node::folder("new"))));
+        cache.keep_listing(&path("/f"), one("old"), TTL, stamp);
+        assert!(cache.listing(&path("/f")).is_none());
+        assert!(matches!(cache.known(&new), Known::Present(_)));
+    }
+
+    #[test]
+    fn a_listing_from_the_middle_of_a_change_shows_its_end() {
+        let cache = Cache::new();
+        let gone = path("/f/gone");
+        let change = cache.begin(&gone, TTL);
+        let stamp = cache.stamp(&path("/f"));
+        cache.keep_listing(&path("/f"), one("gone"), TTL, stamp);
+        change.is(None);
+        assert!(matches!(cache.known(&gone), Known::Absent));
+    }
+
+    #[test]
+    fn a_change_that_failed_leaves_nothing_known() {
+        let cache = Cache::new();
+        let stamp = cache.stamp(&path("/f"));
+        cache.keep_listing(&path("/f"), one("a"), TTL, stamp);
+        drop(cache.begin(&path("/f/a"), TTL));
+        assert!(matches!(cache.known(&path("/f/a")), Known::No));
+    }
+
+    #[test]
+    fn nothing_of_a_subtree_is_kept_while_it_changes() {
+        let cache = Cache::new();
+        let change = cache.begin_deep(&path("/f"));
+        let stamp = cache.stamp(&path("/f/sub"));
+        cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
+        assert!(cache.listing(&path("/f/sub")).is_none());
+        drop(change);
+        cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
+        assert!(cache.listing(&path("/f/sub")).is_none(), "the stamp is from before the end");
+        let stamp = cache.stamp(&path("/f/sub"));
+        cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
+        assert!(cache.listing(&path("/f/sub")).is_some());
+    }
+}

@@ -1,0 +1,221 @@
+//! Which mount a place belongs to.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use davmux_driver::{Driver, ErrorKind, RelPath};
+
+use crate::redirect::ReadPolicy;
+use crate::{Error, TreePath};
+
+/// A path in the tree, the driver behind it, and how it is served.
+#[derive(Debug)]
+pub struct Mount {
+    path: TreePath,
+    driver: Arc<dyn Driver>,
+    options: MountOptions,
+    trouble: Mutex<Option<(ErrorKind, Instant)>>,
+}
+
+/// How a mount is served.
+#[derive(Clone, Debug)]
+pub struct MountOptions {
+    /// Refuse every change.
+    pub read_only: bool,
+    /// Redirect or relay.
+    pub read: ReadPolicy,
+    /// How long a listing may be answered from memory; zero: not at all.
+    pub list_cache: Duration,
+    /// The least life that a client gets with a link.
+    pub link_life: Duration,
+}
+
+impl Default for MountOptions {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            read: ReadPolicy::Auto,
+            list_cache: Duration::ZERO,
+            link_life: Duration::from_secs(4 * 3600),
+        }
+    }
+}
+
+/// How long the same trouble of a mount is not logged again.
+const QUIET: Duration = Duration::from_secs(60);
+
+impl Mount {
+    /// Puts a storage at a path.
+    pub fn new(path: TreePath, driver: Arc<dyn Driver>, options: MountOptions) -> Self {
+        Self { path, driver, options, trouble: Mutex::new(None) }
+    }
+
+    /// Where it is in the tree.
+    pub fn path(&self) -> &TreePath {
+        &self.path
+    }
+
+    /// Its storage.
+    pub fn driver(&self) -> &Arc<dyn Driver> {
+        &self.driver
+    }
+
+    /// How it is served.
+    pub fn options(&self) -> &MountOptions {
+        &self.options
+    }
+
+    /// Whether the path is in the folder that the storage keeps for itself.
+    pub(crate) fn is_staging(&self, path: &RelPath) -> bool {
+        self.driver.capabilities().staging.as_ref().is_some_and(|staging| path.is_within(staging))
+    }
+
+    /// A driver's error at a place of this mount, logged once a minute while the storage is in trouble, so that an outage
+    /// or a wrong key is one clear line and not a flood.
+    pub(crate) fn error(&self, path: &TreePath, error: davmux_driver::Error) -> Error {
+        let kind = error.kind();
+        if matches!(
+            kind,
+            ErrorKind::Denied
+                | ErrorKind::Unavailable
+                | ErrorKind::Timeout
+                | ErrorKind::Backend
+                | ErrorKind::Throttled { .. }
+        ) {
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            let repeated = trouble.is_some_and(|(last, at)| last == kind && at.elapsed() < QUIET);
+            if !repeated {
+                *trouble = Some((kind, Instant::now()));
+                drop(trouble);
+                tracing::warn!(mount = %self.path, error = %Chain(&error), "the mount is in trouble");
+            }
+        }
+        Error::storage(path, error)
+    }
+
+    /// The storage answered as it should: says so once after trouble.
+    pub(crate) fn answered(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.take().is_some() {
+            drop(trouble);
+            tracing::info!(mount = %self.path, "the mount answers again");
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+/// Where a place of the tree lies.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In a mount.
+    Mounted(Spot),
+    /// Above mounts, in none.
+    Virtual,
+    /// Nowhere: no mount covers it and none lies below.
+    Nowhere,
+}
+
+impl Place {
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self, Self::Virtual)
+    }
+
+    pub(crate) fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Nowhere)
+    }
+}
+
+/// A place in a mount.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub(crate) mount: Arc<Mount>,
+    /// Below the mount's root.
+    pub(crate) rel: RelPath,
+    /// In the tree.
+    pub(crate) path: TreePath,
+}
+
+impl Spot {
+    pub(crate) fn driver(&self) -> &dyn Driver {
+        &*self.mount.driver
+    }
+
+    pub(crate) fn error(&self, error: davmux_driver::Error) -> Error {
+        self.mount.error(&self.path, error)
+    }
+
+    pub(crate) fn ttl(&self) -> Duration {
+        self.mount.options.list_cache
+    }
+
+    /// Another place of the same mount.
+    pub(crate) fn at(&self, rel: RelPath) -> Self {
+        Self { mount: Arc::clone(&self.mount), path: self.mount.path.join(&rel), rel }
+    }
+
+    pub(crate) fn parent(&self) -> Option<Self> {
+        Some(self.at(self.rel.parent()?))
+    }
+}
+
+/// All mounts; the longest path that covers a place wins.
+#[derive(Debug)]
+pub(crate) struct Mounts {
+    /// Longest path first.
+    sorted: Vec<Arc<Mount>>,
+}
+
+impl Mounts {
+    pub(crate) fn new(mounts: Vec<Mount>) -> Self {
+        let mut sorted: Vec<_> = mounts.into_iter().map(Arc::new).collect();
+        sorted.sort_by_key(|mount| std::cmp::Reverse(mount.path.depth()));
+        Self { sorted }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Mount>> {
+        self.sorted.iter()
+    }
+
+    pub(crate) fn place(&self, path: &TreePath) -> Place {
+        for mount in &self.sorted {
+            if let Some(rel) = path.below(&mount.path) {
+                return Place::Mounted(Spot { mount: Arc::clone(mount), rel, path: path.clone() });
+            }
+        }
+        if path.is_root() || self.holds_mounts(path) { Place::Virtual } else { Place::Nowhere }
+    }
+
+    /// The mounts strictly below a place.
+    pub(crate) fn below(&self, path: &TreePath) -> impl Iterator<Item = &Arc<Mount>> {
+        self.sorted.iter().filter(move |mount| mount.path != *path && mount.path.is_within(path))
+    }
+
+    pub(crate) fn holds_mounts(&self, path: &TreePath) -> bool {
+        self.below(path).next().is_some()
+    }
+
+    /// Whether a mount begins here or below: such a place exists without asking a storage, and is not to be changed.
+    pub(crate) fn is_fixed(&self, path: &TreePath) -> bool {
+        path.is_root() || self.sorted.iter().any(|mount| mount.path.is_within(path))
+    }
+
+    /// The names in a folder that mounts put there.
+    pub(crate) fn names_in(&self, folder: &TreePath) -> BTreeSet<Arc<str>> {
+        self.below(folder).filter_map(|mount| mount.path.below(folder)?.segments().next().map(Arc::from)).collect()
+    }
+}

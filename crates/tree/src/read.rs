@@ -1,0 +1,291 @@
+//! Opening a file: redirect or relay, and a relay that is never silently short.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use davmux_driver::{Body, ByteRange, ByteStream, ErrorKind, Expect, Link, Native, ReadReply, ReadRequest};
+use futures_util::{Stream, StreamExt, stream};
+
+use crate::cache::{Kept, Known};
+use crate::mounts::Spot;
+use crate::redirect::{self, Decision, Requester};
+use crate::tree::Tree;
+use crate::{Error, Node, Problem, Result, TreePath};
+
+/// What to open, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenRequest<'a> {
+    /// Who asks.
+    pub requester: &'a Requester<'a>,
+    /// Part of the file; `None`: all of it.
+    pub range: Option<ByteRange>,
+    /// What the caller has looked at already: exactly this version is opened, else the error is
+    /// [`ErrorKind::Precondition`].
+    pub node: Option<&'a Node>,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub struct Opened {
+    /// The file; of the very bytes in the source.
+    pub node: Node,
+    /// Where the bytes are.
+    pub source: Source,
+    /// Redirect or relay, and why.
+    pub decision: Decision,
+}
+
+/// Where the bytes of a file are.
+pub enum Source {
+    /// There: the client fetches them itself.
+    Redirect(Link),
+    /// Here.
+    Relay {
+        /// The offsets in the file that `body` holds.
+        range: Range<u64>,
+        /// Exactly so many bytes, or an error.
+        body: ReadStream,
+    },
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Redirect(link) => f.debug_tuple("Redirect").field(link).finish(),
+            Self::Relay { range, .. } => f.debug_struct("Relay").field("range", range).finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Bytes of a file; a lost backend connection is resumed on the way (promise 7).
+pub type ReadStream = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send>>;
+
+/// How much of a local file is read at once.
+const CHUNK: u64 = 256 * 1024;
+
+impl Tree {
+    /// Opens the file at a path as it is stored.
+    pub(crate) async fn open(self: &Arc<Self>, path: &TreePath, request: OpenRequest<'_>) -> Result<Opened> {
+        let spot = match self.spot(path)? {
+            Some(spot) if !self.mounts.is_fixed(path) => spot,
+            _ => return Err(Error::new(Problem::Storage(ErrorKind::IsDir), path)),
+        };
+        let verdict = redirect::judge(spot.mount.options().read, &self.rules, request.requester);
+        if !verdict.decision.redirect {
+            return self.relay(&spot, request, verdict.decision).await;
+        }
+        let looked;
+        let node = match request.node {
+            Some(node) => node,
+            None => {
+                looked = self.look(path).await?;
+                &looked
+            }
+        };
+        if node.is_dir() {
+            return Err(Error::new(Problem::Storage(ErrorKind::IsDir), path));
+        }
+        let request = OpenRequest { node: Some(node), ..request };
+        if !verdict.allows_size(node.size) {
+            return self.relay(&spot, request, Decision::relay("small")).await;
+        }
+        let Native::Done(link) = self.links.link(&spot, node, SystemTime::now()).await? else {
+            return self.relay(&spot, request, Decision::relay("no-link")).await;
+        };
+        let decision = verdict.on(&link, request.requester);
+        if !decision.redirect {
+            return self.relay(&spot, request, decision).await;
+        }
+        Ok(Opened { node: node.clone(), source: Source::Redirect(link), decision })
+    }
+
+    async fn relay(&self, spot: &Spot, request: OpenRequest<'_>, decision: Decision) -> Result<Opened> {
+        let known = match request.node {
+            Some(node) => Known::Present(Kept::told(node.clone())),
+            None => self.cache.known(&spot.path),
+        };
+        match &known {
+            Known::Absent => return Err(Error::new(Problem::NotFound, &spot.path)),
+            Known::Present(kept) if kept.node.is_dir() => {
+                return Err(Error::new(Problem::Storage(ErrorKind::IsDir), &spot.path));
+            }
+            _ => {}
+        }
+        let stamp = self.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
+        let if_match = request.node.and_then(|node| node.etag.clone());
+        let read = spot.driver().read(&spot.rel, ReadRequest { range: request.range, if_match });
+        let reply = if matches!(known, Known::No) && !spot.driver().capabilities().real_dirs {
+            // A folder of this name would win; both questions are asked at once.
+            let (reply, folder) = futures_util::join!(read, spot.driver().stat(&spot.rel, Expect::Dir));
+            match folder {
+                Ok(entry) if entry.is_dir() => {
+                    return Err(Error::new(Problem::Storage(ErrorKind::IsDir), &spot.path));
+                }
+                Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotDir) => {
+                    return Err(spot.error(error));
+                }
+                _ => reply,
+            }
+        } else {
+            read.await
+        };
+        match reply {
+            Ok(reply) => {
+                spot.mount.answered();
+                let node = Node::from_entry(reply.entry.clone());
+                let kept = Kept::told(node.clone());
+                self.cache.keep_one(&spot.path, Some(kept), spot.ttl(), stamp);
+                let range = reply.range.clone();
+                let body = body(spot, &node, reply);
+                Ok(Opened { node, source: Source::Relay { range, body }, decision })
+            }
+            Err(error) => {
+                match error.kind() {
+                    ErrorKind::NotFound => {
+                        spot.mount.answered();
+                        self.cache.keep_one(&spot.path, None, spot.ttl(), stamp);
+                    }
+                    // What was known of it is not true any more.
+                    ErrorKind::Precondition => self.cache.forget(&spot.path),
+                    _ => {}
+                }
+                Err(spot.error(error))
+            }
+        }
+    }
+}
+
+fn body(spot: &Spot, node: &Node, reply: ReadReply) -> ReadStream {
+    let at = spot.clone();
+    let stream = match reply.body {
+        Body::File(file) => chunks(spot.clone(), file, reply.range),
+        Body::Stream(stream) => resuming(spot.clone(), node.etag.clone(), reply.range, stream),
+    };
+    stream.map(move |chunk| chunk.map_err(|error| at.error(error))).boxed()
+}
+
+/// The bytes of a driver's read, exactly as many as the reply's range says; for what is copied inside the tree.
+pub(crate) fn content(spot: &Spot, reply: ReadReply) -> ByteStream {
+    let etag = reply.entry.etag.clone();
+    match reply.body {
+        Body::File(file) => chunks(spot.clone(), file, reply.range),
+        Body::Stream(stream) => resuming(spot.clone(), etag, reply.range, stream),
+    }
+}
+
+/// A local file in chunks, read on the blocking pool.
+fn chunks(spot: Spot, file: Arc<File>, range: Range<u64>) -> ByteStream {
+    stream::unfold((spot, file, range, false), |(spot, file, range, failed)| async move {
+        if failed || range.is_empty() {
+            return None;
+        }
+        let length = CHUNK.min(range.end - range.start);
+        let (reader, start) = (Arc::clone(&file), range.start);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut buffer = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+            reader.read_exact_at(&mut buffer, start).map(|()| Bytes::from(buffer))
+        })
+        .await;
+        let failure = |kind| davmux_driver::Error::new(kind, "read", &spot.rel);
+        let chunk = match read {
+            Ok(Ok(chunk)) => Ok(chunk),
+            // The file became shorter while it was read.
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(failure(ErrorKind::Incomplete)),
+            Ok(Err(error)) => Err(failure(ErrorKind::Backend).with_source(error)),
+            Err(error) => Err(failure(ErrorKind::Backend).with_source(error)),
+        };
+        let failed = chunk.is_err();
+        Some((chunk, (spot, file, start + length..range.end, failed)))
+    })
+    .boxed()
+}
+
+/// How often a relay asks again without a byte in between.
+const RESUMES: u32 = 4;
+
+struct Resuming {
+    spot: Spot,
+    etag: Option<davmux_driver::Etag>,
+    left: Range<u64>,
+    stream: ByteStream,
+    fruitless: u32,
+    ended: bool,
+}
+
+/// A stream that goes on with a range of the same version when its connection is lost. Bytes of two versions are never
+/// mixed: without an ETag it ends with the error.
+fn resuming(spot: Spot, etag: Option<davmux_driver::Etag>, range: Range<u64>, stream: ByteStream) -> ByteStream {
+    let state = Resuming { spot, etag, left: range, stream, fruitless: 0, ended: false };
+    stream::unfold(state, |mut state| async move {
+        if state.ended || state.left.is_empty() {
+            return None;
+        }
+        let chunk = state.next().await;
+        state.ended = chunk.is_err();
+        Some((chunk, state))
+    })
+    .boxed()
+}
+
+impl Resuming {
+    async fn next(&mut self) -> Result<Bytes, davmux_driver::Error> {
+        loop {
+            let error = match self.stream.next().await {
+                Some(Ok(chunk)) if chunk.is_empty() => continue,
+                Some(Ok(chunk)) => {
+                    let length = chunk.len() as u64;
+                    if length > self.left.end - self.left.start {
+                        return Err(self
+                            .failure(ErrorKind::Backend)
+                            .with_detail("more bytes came than were announced"));
+                    }
+                    self.left.start += length;
+                    self.fruitless = 0;
+                    return Ok(chunk);
+                }
+                Some(Err(error)) => error,
+                None => self.failure(ErrorKind::Incomplete),
+            };
+            self.resume(error).await?;
+        }
+    }
+
+    fn failure(&self, kind: ErrorKind) -> davmux_driver::Error {
+        davmux_driver::Error::new(kind, "read", &self.spot.rel)
+    }
+
+    /// Opens the rest, or gives up with the error that cut the stream.
+    async fn resume(&mut self, mut error: davmux_driver::Error) -> Result<(), davmux_driver::Error> {
+        while let Some(etag) = &self.etag
+            && self.fruitless < RESUMES
+            && (error.kind().is_transient() || matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Backend))
+        {
+            if self.fruitless > 0 {
+                tokio::time::sleep(Duration::from_millis(100 << self.fruitless)).await;
+            }
+            self.fruitless += 1;
+            tracing::debug!(path = %self.spot.path, at = self.left.start, %error, "resuming a relay");
+            let request = ReadRequest {
+                range: Some(ByteRange::FromTo(self.left.start, self.left.end)),
+                if_match: Some(etag.clone()),
+            };
+            match self.spot.driver().read(&self.spot.rel, request).await {
+                Ok(reply) if reply.entry.etag == self.etag && reply.range == self.left => {
+                    self.stream = match reply.body {
+                        Body::Stream(stream) => stream,
+                        Body::File(file) => chunks(self.spot.clone(), file, reply.range),
+                    };
+                    return Ok(());
+                }
+                Ok(_) => return Err(self.failure(ErrorKind::Precondition).with_detail("it changed while it was read")),
+                Err(again) => error = again,
+            }
+        }
+        Err(error)
+    }
+}

@@ -1,0 +1,128 @@
+//! Redirect or relay: the one place where it is decided (design section 3.3).
+
+mod clients;
+mod links;
+mod reach;
+
+use std::net::IpAddr;
+
+use davmux_driver::Link;
+use regex::Regex;
+
+pub use clients::{CLIENTS, Carry, ClientRow, Follow};
+pub(crate) use links::Links;
+
+/// Files up to this length in bytes are relayed to everybody: one round trip instead of two.
+pub const SMALL: u64 = 256 * 1024;
+
+/// `read:` of a mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadPolicy {
+    /// Redirect whom it works for.
+    #[default]
+    Auto,
+    /// Redirect every GET for which it is not unsafe.
+    Redirect,
+    /// Never redirect.
+    Relay,
+}
+
+/// A rule of the mounts file, looked at before the built-in table.
+#[derive(Clone, Debug)]
+pub struct RedirectRule {
+    /// Matched against the User-Agent.
+    pub user_agent: Regex,
+    /// Redirect (true) or relay.
+    pub redirect: bool,
+}
+
+/// Who asks, as far as it matters to a redirect.
+#[derive(Clone, Debug, Default)]
+pub struct Requester<'a> {
+    /// `User-Agent`, or `""`.
+    pub user_agent: &'a str,
+    /// `Sec-Fetch-Mode`, or `""`.
+    pub sec_fetch_mode: &'a str,
+    /// `Sec-Fetch-Dest`, or `""`.
+    pub sec_fetch_dest: &'a str,
+    /// The request carried an `Authorization` header.
+    pub authorization: bool,
+    /// The client's address, behind trusted proxies too.
+    pub peer: Option<IpAddr>,
+    /// The client speaks https, or may do so: a request with forwarding headers and no trusted scheme counts as https.
+    pub https: bool,
+    /// The host that the client asked, with or without a port.
+    pub host: Option<&'a str>,
+    /// `?redirect=0|1` of the request.
+    pub wish: Option<bool>,
+}
+
+/// What was decided, and why; both stand in the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Redirect, or relay.
+    pub redirect: bool,
+    /// One of a fixed set of words, usable as a metric's label.
+    pub reason: &'static str,
+}
+
+impl Decision {
+    pub(crate) const fn relay(reason: &'static str) -> Self {
+        Self { redirect: false, reason }
+    }
+
+    pub(crate) const fn redirect(reason: &'static str) -> Self {
+        Self { redirect: true, reason }
+    }
+}
+
+/// Whether this client is redirected at all, before the file and the link are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) decision: Decision,
+    carry: Carry,
+    /// Small files are redirected too: somebody asked for it.
+    forced: bool,
+}
+
+pub(crate) fn judge(policy: ReadPolicy, rules: &[RedirectRule], who: &Requester<'_>) -> Verdict {
+    let row = clients::find(who);
+    let verdict = |decision, forced| Verdict { decision, carry: row.map_or(Carry::Unknown, |row| row.carry), forced };
+    match (policy, who.wish) {
+        (ReadPolicy::Relay, _) => return verdict(Decision::relay("mount"), false),
+        (_, Some(false)) => return verdict(Decision::relay("asked"), false),
+        (ReadPolicy::Redirect, _) => return verdict(Decision::redirect("mount"), true),
+        (ReadPolicy::Auto, Some(true)) => return verdict(Decision::redirect("asked"), true),
+        (ReadPolicy::Auto, None) => {}
+    }
+    if let Some(rule) = rules.iter().find(|rule| rule.user_agent.is_match(who.user_agent)) {
+        let decision = if rule.redirect { Decision::redirect("rule") } else { Decision::relay("rule") };
+        return verdict(decision, false);
+    }
+    match row {
+        Some(row) if row.follow == Follow::Yes => verdict(Decision::redirect("client"), false),
+        Some(_) => verdict(Decision::relay("client"), false),
+        None => verdict(Decision::relay("unknown-client"), false),
+    }
+}
+
+impl Verdict {
+    pub(crate) fn allows_size(&self, size: u64) -> bool {
+        self.forced || size > SMALL
+    }
+
+    /// The last word, with the link in hand (promise 6).
+    pub(crate) fn on(&self, link: &Link, who: &Requester<'_>) -> Decision {
+        let Some(host) = link.url.host() else { return Decision::relay("no-host") };
+        if who.https && link.url.scheme_str() == Some("http") {
+            return Decision::relay("https-to-http");
+        }
+        if !reach::reaches(who.peer, host) {
+            return Decision::relay("unreachable-host");
+        }
+        if who.authorization && self.carry.carries_to(who, &link.url) {
+            return Decision::relay("carries-authorization");
+        }
+        self.decision
+    }
+}

@@ -1,0 +1,73 @@
+//! [`Staged`]: an upload under way that is known to the state store, so that nothing is left behind (promise 8).
+
+use bytes::Bytes;
+use davmux_driver::{Entry, Upload, WriteRequest};
+use davmux_state::Uploads;
+
+use crate::mounts::Spot;
+use crate::tree::Tree;
+
+/// A driver's result.
+type Result<T> = davmux_driver::Result<T>;
+
+/// An upload under way. It must be ended by [`finish`](Self::finish) or [`abort`](Self::abort).
+pub(crate) struct Staged {
+    upload: Box<dyn Upload>,
+    spot: Spot,
+    uploads: Uploads,
+    recorded: Option<String>,
+}
+
+impl Staged {
+    pub(crate) async fn begin(tree: &Tree, spot: &Spot, request: WriteRequest) -> Result<Self> {
+        let upload = spot.driver().write(&spot.rel, request).await?;
+        Ok(Self { upload, spot: spot.clone(), uploads: tree.uploads.clone(), recorded: None })
+    }
+
+    pub(crate) async fn write(&mut self, chunk: Bytes) -> Result<()> {
+        let written = self.upload.write(chunk).await;
+        // Also after an error: what began before it is still to be removed.
+        if self.recorded.is_none()
+            && let Some(id) = self.upload.upload_id()
+        {
+            let id = id.to_owned();
+            if let Err(error) = self.uploads.record(&self.mount(), self.spot.rel.as_str(), &id).await {
+                tracing::warn!(path = %self.spot.path, %error, "an upload's id cannot be kept; a crash now would leave it behind");
+            }
+            self.recorded = Some(id);
+        }
+        written
+    }
+
+    /// Commits, as [`Upload::finish`].
+    pub(crate) async fn finish(self) -> Result<Entry> {
+        let (mount, spot) = (self.mount(), self.spot);
+        // An upload may get its id only now, when what is buffered turns out to be all or the last part; it then ends in
+        // the same call.
+        let finished = self.upload.finish().await;
+        forget(&self.uploads, &mount, &spot, self.recorded).await;
+        finished
+    }
+
+    /// Gives up, and waits until nothing is left.
+    pub(crate) async fn abort(self) {
+        let (mount, spot) = (self.mount(), self.spot);
+        match self.upload.abort().await {
+            Ok(()) => forget(&self.uploads, &mount, &spot, self.recorded).await,
+            // Still in the state store, so the next start tries again.
+            Err(error) => tracing::warn!(path = %spot.path, %error, "an upload that was given up is not removed yet"),
+        }
+    }
+
+    fn mount(&self) -> String {
+        self.spot.mount.path().to_string()
+    }
+}
+
+async fn forget(uploads: &Uploads, mount: &str, spot: &Spot, recorded: Option<String>) {
+    if let Some(id) = recorded
+        && let Err(error) = uploads.forget(mount, spot.rel.as_str(), &id).await
+    {
+        tracing::warn!(path = %spot.path, %error, "the state store does not forget an upload");
+    }
+}

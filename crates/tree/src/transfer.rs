@@ -1,0 +1,389 @@
+//! COPY and MOVE: between any two places of the tree, and never destroying first (promise 4).
+//!
+//! Where a storage can do it in one step, it does. Else new content stands before old content goes: members are copied,
+//! each exactly the version that was seen; what stood at the target and is not replaced goes when all new members stand;
+//! the source of a MOVE goes last, member by member, only those that are still the version that was copied. A store with
+//! real folders cannot hold old and new under one name, so there the new folder is built in the store's own staging
+//! folder and renamed into place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use davmux_driver::{Entry, ErrorKind, Etag, Expect, Kind, Native, ReadRequest, RelPath, When, WriteRequest};
+use futures_util::StreamExt;
+
+use crate::cache::Kept;
+use crate::copying::Copying;
+use crate::locks::Claim;
+use crate::mounts::Spot;
+use crate::put::no_parent;
+use crate::read::content;
+use crate::remove::{Choice, Failed};
+use crate::staged::Staged;
+use crate::tree::Tree;
+use crate::walk::{has_real_dirs, walk};
+use crate::{Error, Node, Problem, Result, TreePath};
+
+/// How a COPY is to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer {
+    /// Whether something may stand at the target (`Overwrite`).
+    pub overwrite: bool,
+    /// With everything below (`Depth: infinity`), or a folder alone.
+    pub deep: bool,
+}
+
+/// What a COPY or a MOVE did.
+#[derive(Clone, Debug)]
+pub struct Transferred {
+    /// Nothing stood at the target before.
+    pub created: bool,
+    /// Members that were not copied or, for a MOVE, stayed where they were.
+    pub failed: Vec<Failed>,
+}
+
+/// A copy or a move from one place to another.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) from: TreePath,
+    pub(crate) to: TreePath,
+    pub(crate) overwrite: bool,
+    pub(crate) deep: bool,
+    pub(crate) take: bool,
+}
+
+/// The version of a file that was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    etag: Option<Etag>,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Version {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self { etag: entry.etag.clone(), size: entry.size, modified: entry.modified }
+    }
+
+    /// Whether a later look shows the same version: the same ETag, where there is one.
+    pub(crate) fn is_still(&self, entry: &Entry) -> bool {
+        match (&self.etag, &entry.etag) {
+            (Some(copied), Some(now)) => copied == now,
+            _ => self.size == entry.size && self.modified == entry.modified,
+        }
+    }
+}
+
+impl Tree {
+    /// Does a job whose paths are as they are stored.
+    pub(crate) async fn transfer(self: &Arc<Self>, job: Job) -> Result<Transferred> {
+        if job.from.is_within(&job.to) || job.to.is_within(&job.from) {
+            return Err(Error::new(Problem::Overlap, &job.to));
+        }
+        if job.take {
+            self.writable_spot(&job.from)?;
+        }
+        let to = self.writable_spot(&job.to)?;
+        let tree = Arc::clone(self);
+        self.tasks.run(async move { tree.transfer_now(job, to).await }).await
+    }
+
+    async fn transfer_now(self: Arc<Self>, job: Job, to: Spot) -> Result<Transferred> {
+        let source = if job.take { Claim::all(&job.from) } else { Claim::read(&job.from) };
+        let _claimed = self.locks.claim(vec![source, Claim::all(&job.to)]).await;
+        let node = self.look(&job.from).await?;
+        let there = match self.look(&job.to).await {
+            Ok(there) => Some(there),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        if there.is_some() && !job.overwrite {
+            return Err(Error::new(Problem::Exists, &job.to));
+        }
+        let created = there.is_none();
+        let from = self.spot(&job.from)?;
+        let failed = match (from, job.take) {
+            (Some(from), true) => self.move_entry(&from, &node, &to, there.as_ref()).await?,
+            (Some(from), false) if !node.is_dir() => {
+                self.copy_file(&from, &node, &to, there.as_ref()).await?;
+                Vec::new()
+            }
+            _ => self.copy_folder(&job, &to, there.as_ref()).await?.failed,
+        };
+        Ok(Transferred { created, failed })
+    }
+
+    async fn move_entry(
+        self: &Arc<Self>,
+        from: &Spot,
+        node: &Node,
+        to: &Spot,
+        there: Option<&Node>,
+    ) -> Result<Vec<Failed>> {
+        let leaves = self.keep_parent(from).await?;
+        let failed = if self.rename(from, node, to, there).await? {
+            Vec::new()
+        } else if node.is_dir() {
+            self.move_folder(from, to, there).await?
+        } else {
+            let copied = self.copy_file(from, node, to, there).await?;
+            self.remove_copied(from, &copied).await
+        };
+        self.left(leaves);
+        Ok(failed)
+    }
+
+    /// In one step, where both ends are in one storage that can.
+    async fn rename(&self, from: &Spot, node: &Node, to: &Spot, there: Option<&Node>) -> Result<bool> {
+        if !Arc::ptr_eq(&from.mount, &to.mount) {
+            return Ok(false);
+        }
+        let when = if there.is_some() { When::Always } else { When::Absent };
+        let source = self.cache.begin_deep(&from.path);
+        let target = self.cache.begin_deep(&to.path);
+        match from.driver().rename(&node.to_entry(&from.rel), &to.rel, &when).await {
+            Ok(Native::Done(entry)) => {
+                from.mount.answered();
+                source.is(None, from.ttl());
+                target.is(Some(Kept::written(Node::from_entry(entry))), to.ttl());
+                Ok(true)
+            }
+            Ok(Native::Declined) => Ok(false),
+            Err(error) => Err(refused(to, error)),
+        }
+    }
+
+    /// Copies one file over whatever stands at the target. Answers the version that was copied.
+    async fn copy_file(&self, from: &Spot, node: &Node, to: &Spot, there: Option<&Node>) -> Result<Version> {
+        let entry = node.to_entry(&from.rel);
+        let over_folder = there.is_some_and(Node::is_dir);
+        if over_folder {
+            let change = self.cache.begin_deep(&to.path);
+            if has_real_dirs(to.driver()) {
+                let staging = staging(to)?;
+                let staged = self.copy_version(from, &entry, &staging, &When::Absent).await?;
+                put_in_place(&staging, staged, to).await?;
+            } else {
+                self.copy_version(from, &entry, to, &When::Always).await?;
+                // The old folder goes now, and only what marks it and is in it: the file has a key of its own.
+                if let Some(failed) = self.remove_tree(to, |_| Choice::Remove(None)).await.into_iter().next() {
+                    return Err(failed.error);
+                }
+            }
+            drop(change);
+        } else {
+            let when = if there.is_some() { When::Always } else { When::Absent };
+            let change = self.cache.begin(&to.path, to.ttl());
+            let copy = self.copy_version(from, &entry, to, &when).await?;
+            change.is(Some(Kept::written(Node::from_entry(copy))));
+        }
+        Ok(Version::of(&entry))
+    }
+
+    /// Copies exactly the version of a file that `entry` describes, by the storage itself or by streaming.
+    pub(crate) async fn copy_version(&self, from: &Spot, entry: &Entry, to: &Spot, when: &When) -> Result<Entry> {
+        if Arc::ptr_eq(&from.mount, &to.mount) {
+            match from.driver().copy(entry, &to.rel, when).await {
+                Ok(Native::Done(copy)) => {
+                    from.mount.answered();
+                    return Ok(copy);
+                }
+                Ok(Native::Declined) => {}
+                Err(error) if error.kind() == ErrorKind::Precondition => {
+                    return Err(Error::new(Problem::Changed, &from.path));
+                }
+                Err(error) => return Err(refused(to, error)),
+            }
+        }
+        let request = ReadRequest { range: None, if_match: entry.etag.clone() };
+        let reply = match from.driver().read(&from.rel, request).await {
+            Ok(reply) => reply,
+            Err(error) if error.kind() == ErrorKind::Precondition => {
+                return Err(Error::new(Problem::Changed, &from.path));
+            }
+            Err(error) => return Err(from.error(error)),
+        };
+        let size = reply.entry.size;
+        if to.driver().capabilities().max_file_size.is_some_and(|largest| size > largest) {
+            return Err(Error::new(Problem::Storage(ErrorKind::TooLarge), &to.path));
+        }
+        let write = WriteRequest {
+            size: Some(size),
+            when: when.clone(),
+            content_type: reply.entry.content_type.clone(),
+            modified: reply.entry.modified,
+        };
+        let mut staged = Staged::begin(self, to, write).await.map_err(|error| refused(to, error))?;
+        let mut chunks = content(from, reply);
+        let mut sent = 0;
+        while let Some(chunk) = chunks.next().await {
+            let written = match chunk {
+                Ok(chunk) => {
+                    sent += chunk.len() as u64;
+                    staged.write(chunk).await.map_err(|error| refused(to, error))
+                }
+                Err(error) => Err(from.error(error)),
+            };
+            if let Err(error) = written {
+                staged.abort().await;
+                return Err(error);
+            }
+        }
+        if sent != size {
+            staged.abort().await;
+            return Err(Error::new(Problem::Storage(ErrorKind::Incomplete), &from.path));
+        }
+        staged.finish().await.map_err(|error| refused(to, error))
+    }
+
+    /// The last step of the MOVE of a file: the source goes if it is still the version that was copied.
+    async fn remove_copied(&self, from: &Spot, copied: &Version) -> Vec<Failed> {
+        let unchanged = if from.driver().capabilities().conditional_delete {
+            Ok(true)
+        } else {
+            match from.driver().stat(&from.rel, Expect::File).await {
+                Ok(entry) => Ok(copied.is_still(&entry)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+                Err(error) => Err(from.error(error)),
+            }
+        };
+        let removed = match unchanged {
+            Ok(true) => self.remove_file(from, copied.etag.clone()).await,
+            Ok(false) => Err(Error::new(Problem::Changed, &from.path)),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![Failed { path: from.path.clone(), error }],
+        }
+    }
+
+    async fn move_folder(self: &Arc<Self>, from: &Spot, to: &Spot, there: Option<&Node>) -> Result<Vec<Failed>> {
+        let job = Job { from: from.path.clone(), to: to.path.clone(), overwrite: true, deep: true, take: true };
+        let Copied { versions, mut failed, whole } = self.copy_folder(&job, to, there).await?;
+        if !whole {
+            // What the source holds is not all known; all of it stays.
+            return Ok(failed);
+        }
+        let told: std::collections::HashSet<TreePath> = failed.iter().map(|failed| failed.path.clone()).collect();
+        let change = self.cache.begin_deep(&from.path);
+        let stayed = self
+            .remove_tree(from, |entry| match versions.get(&entry.path) {
+                Some(copied) if copied.is_still(entry) => Choice::Remove(entry.etag.clone()),
+                _ if told.contains(&from.at(entry.path.clone()).path) => Choice::Stay(None),
+                _ => Choice::Stay(Some(Problem::Changed)),
+            })
+            .await;
+        failed.extend(stayed.into_iter().filter(|failed| !told.contains(&failed.path)));
+        if failed.is_empty() {
+            change.is(None, from.ttl());
+        }
+        Ok(failed)
+    }
+
+    /// Copies a folder, or for a job that is not deep the folder alone, over whatever stands at the target.
+    async fn copy_folder(self: &Arc<Self>, job: &Job, to: &Spot, there: Option<&Node>) -> Result<Copied> {
+        let change = self.cache.begin_deep(&to.path);
+        let staged = match there {
+            Some(_) if has_real_dirs(to.driver()) => Some(staging(to)?),
+            _ => None,
+        };
+        let old = match there {
+            Some(node) if staged.is_none() => self.standing(to, node).await?,
+            _ => Vec::new(),
+        };
+        let mut copying = Copying::new(self, job, staged.clone().unwrap_or_else(|| to.clone()), to.clone());
+        let result = match copying.run().await {
+            Ok(()) => match &staged {
+                Some(staging) => put_in_place(staging, Entry::dir(staging.rel.clone()), to).await.map(drop),
+                None => Ok(()),
+            },
+            Err(error) => Err(error),
+        };
+        if let (Err(_), Some(staging)) = (&result, &staged) {
+            self.remove_tree(staging, |_| Choice::Remove(None)).await;
+        }
+        result?;
+        let (mut copied, made) = copying.done();
+        if copied.failed.is_empty() {
+            copied.failed = self.remove_replaced(to, old, &made).await;
+        }
+        if copied.failed.is_empty() {
+            change.is(Some(Kept::told(Node::folder(to.path.name()))), to.ttl());
+        }
+        Ok(copied)
+    }
+
+    /// What stands at a target before it is replaced, where old and new can stand side by side.
+    async fn standing(&self, to: &Spot, node: &Node) -> Result<Vec<(RelPath, Kind)>> {
+        if !node.is_dir() {
+            return Ok(vec![(to.rel.clone(), Kind::File)]);
+        }
+        let mut old = Vec::new();
+        let mut pages = walk(to);
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            if !page.unnameable.is_empty() {
+                return Err(Error::new(Problem::Unnameable, &to.path));
+            }
+            old.extend(page.entries.into_iter().map(|entry| (entry.path, entry.kind)));
+        }
+        Ok(old)
+    }
+
+    /// The old members that no new one replaced.
+    async fn remove_replaced(
+        &self,
+        to: &Spot,
+        old: Vec<(RelPath, Kind)>,
+        made: &HashMap<RelPath, Kind>,
+    ) -> Vec<Failed> {
+        let left = old.into_iter().filter(|(path, kind)| made.get(path) != Some(kind));
+        let removals: Vec<_> = left.map(|(path, kind)| davmux_driver::Removal { path, kind, etag: None }).collect();
+        let mut failed = Vec::new();
+        for batch in removals.chunks(to.driver().capabilities().delete_batch.max(1)) {
+            match to.driver().delete(batch).await {
+                Ok(errors) => failed.extend(errors.into_iter().map(|(path, error)| {
+                    let spot = to.at(path);
+                    Failed { error: spot.error(error), path: spot.path }
+                })),
+                Err(error) => failed.push(Failed { path: to.path.clone(), error: to.error(error) }),
+            }
+        }
+        failed
+    }
+}
+
+/// What a folder's copy did.
+#[derive(Debug, Default)]
+pub(crate) struct Copied {
+    /// The versions that were copied, by their path in the source's mount.
+    pub(crate) versions: HashMap<RelPath, Version>,
+    pub(crate) failed: Vec<Failed>,
+    /// The source was listed to its end.
+    pub(crate) whole: bool,
+}
+
+/// A fresh place in the storage's own folder, to build what must appear at once.
+fn staging(to: &Spot) -> Result<Spot> {
+    let folder = to.driver().capabilities().staging.as_ref();
+    let place = folder.and_then(|folder| folder.child(&format!("{:032x}", rand::random::<u128>())).ok());
+    place.map(|place| to.at(place)).ok_or_else(|| Error::new(Problem::Exists, &to.path))
+}
+
+async fn put_in_place(staging: &Spot, staged: Entry, to: &Spot) -> Result<Entry> {
+    match staging.driver().rename(&staged, &to.rel, &When::Always).await {
+        Ok(Native::Done(entry)) => Ok(entry),
+        Ok(Native::Declined) => Err(Error::new(Problem::Exists, &to.path)),
+        Err(error) => Err(to.error(error)),
+    }
+}
+
+/// A target that a driver refused.
+pub(crate) fn refused(to: &Spot, error: davmux_driver::Error) -> Error {
+    match error.kind() {
+        ErrorKind::AlreadyExists => Error::new(Problem::Exists, &to.path),
+        _ => no_parent(to, error),
+    }
+}

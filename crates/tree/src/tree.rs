@@ -1,0 +1,287 @@
+//! [`Tree`]: all mounts joined, and looking at a place of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use davmux_driver::{Expect, RelPath};
+use davmux_state::{Store, Uploads};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::cache::{Cache, Kept, Known};
+use crate::leaving::Leaving;
+use crate::listing::{self, Listing, Loads};
+use crate::locks::PathLocks;
+use crate::mounts::{Mounts, Place, Spot};
+use crate::redirect::{Links, RedirectRule};
+use crate::tasks::Tasks;
+use crate::{Error, Mount, Node, Problem, Result, TreePath};
+
+/// What a tree is made of besides its mounts.
+#[derive(Debug)]
+pub struct TreeOptions {
+    /// Looked at before the built-in table of clients; the first match wins.
+    pub redirect_rules: Vec<RedirectRule>,
+    /// Where the ids of uploads in progress are kept.
+    pub store: Arc<dyn Store>,
+}
+
+/// All mounts joined into one namespace. Users reach it through a [`View`](crate::View) only.
+#[derive(Debug)]
+pub struct Tree {
+    pub(crate) mounts: Mounts,
+    pub(crate) cache: Cache,
+    pub(crate) loads: Loads,
+    pub(crate) links: Links,
+    pub(crate) rules: Vec<RedirectRule>,
+    pub(crate) locks: PathLocks,
+    pub(crate) leaving: Leaving,
+    pub(crate) tasks: Tasks,
+    pub(crate) uploads: Uploads,
+}
+
+impl Tree {
+    /// Joins mounts. Two at one path are the caller's mistake; the first wins. Asks no storage.
+    pub fn new(mounts: Vec<Mount>, options: TreeOptions) -> Arc<Self> {
+        Arc::new(Self {
+            mounts: Mounts::new(mounts),
+            cache: Cache::new(),
+            loads: Loads::default(),
+            links: Links::new(),
+            rules: options.redirect_rules,
+            locks: PathLocks::default(),
+            leaving: Leaving::default(),
+            tasks: Tasks::default(),
+            uploads: Uploads::new(options.store),
+        })
+    }
+
+    /// The mounts, longest path first.
+    pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts.iter().map(|mount| &**mount)
+    }
+
+    /// Looks at every mount once and says in the log which are in trouble; removes what a killed process left in them.
+    /// A mount in trouble does not keep the others from being served.
+    pub async fn start(&self) {
+        futures_util::future::join_all(self.mounts.iter().map(|mount| async move {
+            match mount.driver().check().await {
+                Ok(()) => tracing::info!(mount = %mount.path(), driver = mount.driver().name(), "the mount is ready"),
+                Err(error) => drop(mount.error(mount.path(), error)),
+            }
+        }))
+        .await;
+        match self.uploads.all().await {
+            Ok(left) => {
+                for upload in left {
+                    self.abort_left(&upload).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the uploads that an earlier run left cannot be read"),
+        }
+    }
+
+    async fn abort_left(&self, upload: &davmux_state::PendingUpload) {
+        let mount = self.mounts.iter().find(|mount| mount.path().to_string() == upload.mount);
+        let (Some(mount), Ok(path)) = (mount, RelPath::parse(&upload.path)) else {
+            tracing::warn!(
+                mount = upload.mount,
+                path = upload.path,
+                "an upload was left in a mount that is not there now"
+            );
+            return;
+        };
+        match mount.driver().abort_upload(&path, &upload.upload_id).await {
+            Ok(()) => {
+                tracing::info!(mount = %mount.path(), path = %path, "removed an upload that an earlier run left");
+                if let Err(error) = self.uploads.forget(&upload.mount, &upload.path, &upload.upload_id).await {
+                    tracing::warn!(%error, "the state store does not forget an upload");
+                }
+            }
+            Err(error) => {
+                tracing::warn!(mount = %mount.path(), path = %path, %error, "an upload that an earlier run left stays for now");
+            }
+        }
+    }
+
+    /// Waits for what is under way: uploads that are being committed, tree operations. What is not done within `limit`
+    /// stops between two members.
+    pub async fn drain(&self, limit: Duration) {
+        self.tasks.drain(limit).await;
+    }
+
+    /// Where a place lies; an error where nothing can be.
+    pub(crate) fn spot(&self, path: &TreePath) -> Result<Option<Spot>> {
+        match self.mounts.place(path) {
+            Place::Mounted(spot) if spot.mount.is_staging(&spot.rel) => Err(Error::new(Problem::NotFound, path)),
+            Place::Mounted(spot) => Ok(Some(spot)),
+            Place::Virtual => Ok(None),
+            Place::Nowhere => Err(Error::new(Problem::NotFound, path)),
+        }
+    }
+
+    /// What stands at a path, spelled exactly so.
+    pub(crate) async fn look(&self, path: &TreePath) -> Result<Node> {
+        let spot = self.spot(path)?;
+        let (Some(spot), false) = (spot, self.mounts.is_fixed(path)) else {
+            return Ok(Node::folder(path.name()));
+        };
+        match self.cache.known(path) {
+            Known::Absent => Err(Error::new(Problem::NotFound, path)),
+            Known::Present(kept) if !kept.time_pending => Ok(kept.node),
+            // Only a file's time can be pending, so no folder stands there.
+            Known::Present(_) => self.ask(&spot, Expect::File).await,
+            Known::No => self.ask(&spot, Expect::Any).await,
+        }
+    }
+
+    async fn ask(&self, spot: &Spot, expect: Expect) -> Result<Node> {
+        let stamp = self.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
+        match spot.driver().stat(&spot.rel, expect).await {
+            Ok(entry) => {
+                spot.mount.answered();
+                let node = Node::from_entry(entry);
+                self.cache.keep_one(&spot.path, Some(Kept::told(node.clone())), spot.ttl(), stamp);
+                Ok(node)
+            }
+            Err(error) => {
+                if error.kind() == davmux_driver::ErrorKind::NotFound {
+                    spot.mount.answered();
+                    self.cache.keep_one(&spot.path, None, spot.ttl(), stamp);
+                }
+                Err(spot.error(error))
+            }
+        }
+    }
+
+    /// Whether a folder stands at a path.
+    pub(crate) async fn is_folder(&self, path: &TreePath) -> Result<bool> {
+        let spot = match self.spot(path) {
+            Ok(Some(spot)) => spot,
+            Ok(None) => return Ok(true),
+            Err(_) => return Ok(false),
+        };
+        if self.mounts.is_fixed(path) {
+            return Ok(true);
+        }
+        match self.cache.known(path) {
+            Known::Absent => return Ok(false),
+            Known::Present(kept) => return Ok(kept.node.is_dir()),
+            Known::No => {}
+        }
+        let stamp = self.cache.stamp(&path.parent().unwrap_or_else(TreePath::root));
+        match spot.driver().stat(&spot.rel, Expect::Dir).await {
+            Ok(entry) if entry.is_dir() => {
+                spot.mount.answered();
+                self.cache.keep_one(path, Some(Kept::told(Node::from_entry(entry))), spot.ttl(), stamp);
+                Ok(true)
+            }
+            // A file, or nothing: which of the two was not asked, so nothing is kept.
+            Ok(_) => Ok(false),
+            Err(error) => match error.kind() {
+                davmux_driver::ErrorKind::NotFound | davmux_driver::ErrorKind::NotDir => Ok(false),
+                _ => Err(spot.error(error)),
+            },
+        }
+    }
+
+    /// What stands at a path in whichever Unicode form it is stored: exactly as asked, then NFC, then NFD. Answers the path
+    /// as it is stored.
+    pub(crate) async fn find(&self, path: &TreePath) -> Result<(TreePath, Node)> {
+        let error = match self.look(path).await {
+            Ok(node) => return Ok((path.clone(), node)),
+            Err(error) => error,
+        };
+        if error.is_not_found() {
+            for form in other_forms(path) {
+                match self.look(&form).await {
+                    Ok(node) => return Ok((form, node)),
+                    Err(error) if error.is_not_found() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(error)
+    }
+
+    /// Where a new entry goes: its folder as it is stored, its name in NFC. Where something stands there already, in
+    /// whichever form, it is that one, with what it is.
+    pub(crate) async fn target(&self, path: &TreePath) -> Result<(TreePath, Option<Node>)> {
+        let Some(parent) = path.parent() else {
+            return Ok((path.clone(), Some(Node::folder(""))));
+        };
+        let (found, parent_is_folder) = futures_util::join!(self.find(path), self.is_folder(&parent));
+        match found {
+            Ok((path, node)) => return Ok((path, Some(node))),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+        let no_parent = || Error::new(Problem::NoParent, path);
+        let parent = if parent_is_folder? {
+            parent
+        } else {
+            match self.find(&parent).await {
+                Ok((stored, node)) if node.is_dir() => stored,
+                Ok(_) => return Err(no_parent()),
+                Err(error) if error.is_not_found() => return Err(no_parent()),
+                Err(error) => return Err(error),
+            }
+        };
+        if self.mounts.place(&parent).is_virtual() {
+            return Err(Error::new(Problem::MountPoint, path));
+        }
+        let name: String = path.name().nfc().collect();
+        let stored = parent.child(&name).map_err(|_| Error::new(Problem::Reserved, path))?;
+        Ok((stored, None))
+    }
+
+    /// The members of a folder: those of the storage and the mounts that lie in it.
+    pub(crate) async fn list(self: &Arc<Self>, path: &TreePath) -> Result<Listing> {
+        let mounted: Vec<Arc<str>> = self.mounts.names_in(path).into_iter().collect();
+        let Some(spot) = self.spot(path)? else {
+            return Ok(listing::of_mounts(&mounted));
+        };
+        match self.cache.known(path) {
+            Known::Absent if mounted.is_empty() => return Err(Error::new(Problem::NotFound, path)),
+            Known::Present(kept) if !kept.node.is_dir() && mounted.is_empty() => {
+                return Err(Error::new(Problem::Storage(davmux_driver::ErrorKind::NotDir), path));
+            }
+            _ => {}
+        }
+        match listing::members(self, &spot).await {
+            Ok(members) => Ok(listing::overlaid(members, mounted)),
+            Err(error) if error.is_not_found() && !mounted.is_empty() => Ok(listing::of_mounts(&mounted)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The other Unicode forms that a name may be stored in; none for most names.
+fn other_forms(path: &TreePath) -> Vec<TreePath> {
+    let text = path.to_string();
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let mut forms = Vec::new();
+    if !is_nfc(&text) {
+        forms.push(text.nfc().collect::<String>());
+    }
+    let decomposed: String = text.nfd().collect();
+    if decomposed != text {
+        forms.push(decomposed);
+    }
+    forms.iter().filter_map(|form| TreePath::parse(form).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ascii_name_has_no_other_form_and_an_accented_one_has_one() {
+        let forms = |text: &str| other_forms(&TreePath::parse(text).unwrap());
+        assert!(forms("/plain").is_empty());
+        assert_eq!(forms("/\u{e9}"), [TreePath::parse("/e\u{301}").unwrap()]);
+        assert_eq!(forms("/e\u{301}"), [TreePath::parse("/\u{e9}").unwrap()]);
+        assert!(forms("/日本").is_empty());
+    }
+}

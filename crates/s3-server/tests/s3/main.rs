@@ -1,0 +1,11 @@
+//! The server, seen by the client that davmux itself uses, and over a bare socket where that client is too polite.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod client;
+mod conditions;
+mod faults;
+mod folder;
+mod keys;
+mod listing;
+mod signing;
+mod uploads;

@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
@@ -147,4 +148,46 @@ async fn strict_profiles_refuse_what_they_name() {
     let md5 = ("content-md5", "AAAAAAAAAAAAAAAAAAAAAA==");
     let answer = raw(&server, "POST", "/films?delete", &[("content-length", &length), md5], delete).await;
     assert!(answer.text().contains("BadDigest"), "{}", answer.text());
+}
+
+/// What a subscriber wrote.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn signatures_and_keys_are_not_logged() {
+    let written = Written::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("off,davmux_s3_server=trace,s3s=trace")
+        .with_writer({
+            let written = written.clone();
+            move || written.clone()
+        })
+        .finish();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        runtime.block_on(async {
+            let (server, client) = fresh().await;
+            put(&client, "a", "content").await;
+            let link = link(&client, "a").await;
+            assert_eq!(raw(&server, "GET", &link, &[], b"").await.status, Some(200));
+            assert_eq!(raw(&server, "HEAD", &link, &[], b"").await.status, Some(403));
+        });
+    });
+    let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("PutObject") && log.contains("GetObject"), "calls are logged: {log}");
+    for secret in ["ignature", "uthorization", "Credential", "davmux-test-secret"] {
+        assert!(!log.contains(secret), "{secret} is in the log: {log}");
+    }
 }

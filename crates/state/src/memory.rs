@@ -1,0 +1,69 @@
+//! [`Memory`]: facts that end with the process.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::{Result, Store, Table};
+
+type Facts = BTreeMap<Table, BTreeMap<String, Vec<u8>>>;
+
+/// A store in memory: for tests, the demo, and a server without a `state_dir`.
+#[derive(Debug, Default)]
+pub struct Memory {
+    facts: Mutex<Facts>,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        // Each operation changes one entry of a map, so a panic elsewhere cannot have left it half-changed.
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn get(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.facts().get(&table).and_then(|facts| facts.get(key)).cloned())
+    }
+
+    async fn put(&self, table: Table, key: &str, value: &[u8]) -> Result<()> {
+        self.facts().entry(table).or_default().insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    async fn remove(&self, table: Table, key: &str) -> Result<()> {
+        self.facts().entry(table).or_default().remove(key);
+        Ok(())
+    }
+
+    async fn list(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let facts = self.facts();
+        let Some(facts) = facts.get(&table) else { return Ok(Vec::new()) };
+        let from_prefix = facts.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        Ok(from_prefix
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect())
+    }
+
+    async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool> {
+        let mut facts = self.facts();
+        let facts = facts.entry(table).or_default();
+        if facts.get(key).map(Vec::as_slice) != expected {
+            return Ok(false);
+        }
+        match value {
+            Some(value) => facts.insert(key.to_owned(), value.to_vec()),
+            None => facts.remove(key),
+        };
+        Ok(true)
+    }
+}

@@ -1,0 +1,47 @@
+//! [`Store`]: the contract of every place that keeps facts.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+/// A namespace for keys. The name of a table is part of the format: it is never changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Table {
+    /// Uploads in progress, see [`Uploads`](crate::Uploads).
+    Uploads,
+}
+
+impl Table {
+    /// The name under which a store keeps the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uploads => "uploads",
+        }
+    }
+}
+
+/// A store of small facts.
+///
+/// A change that was answered with `Ok` is kept, as durably as the store can (a file: through a crash of the machine). A
+/// future that is dropped half-way leaves the change done or not done, never half.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// The value of a key.
+    async fn get(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Sets the value of a key.
+    async fn put(&self, table: Table, key: &str, value: &[u8]) -> Result<()>;
+
+    /// Removes a key. An absent one is a success.
+    async fn remove(&self, table: Table, key: &str) -> Result<()>;
+
+    /// All keys that begin with `prefix` and their values, sorted by the bytes of the key, as they stood at one moment.
+    async fn list(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
+
+    /// In one step: if the value is `expected` (`None`: absent), sets it to `value` (`None`: removes it). Answers whether it
+    /// did.
+    async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool>;
+}

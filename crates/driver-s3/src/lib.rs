@@ -1,1 +1,46 @@
-//! To be written.
+//! A bucket, or a prefix of one, as storage.
+//!
+//! # What it is for
+//!
+//! [`S3`] is a [`Driver`](davmux_driver::Driver) on the S3 protocol. Keys are files, prefixes that end in `/` are
+//! folders, and a file that shares its name with a folder is hidden by it.
+//!
+//! # Why it is so
+//!
+//! * **The SDK for what is rare, a bare client for bytes.** Calls go through `aws-sdk-s3`, with its retries and its
+//!   credential chain. A read is a GET of a signed link by hyper: what a client would be redirected to is what is read
+//!   here, and the bytes are not touched. Links are signed without a call.
+//! * **As few calls as can be.** A look is a HEAD and a LIST side by side, a small file is one PutObject, a copy needs
+//!   no look afterwards, a thousand deletions are one call. The tests count them.
+//! * **A commit whose answer was lost is decided by looking.** Every upload carries a nonce in its metadata
+//!   (`x-amz-meta-davmux-upload`).
+//! * **Plain S3.** No `x-amz-checksum-*`, no `aws-chunked`, `Content-MD5` on DeleteObjects: what every provider takes.
+//! * **Memory is shared out.** All parts of all uploads of a process come from one [`UploadMemory`].
+//!
+//! # What is deliberately absent
+//!
+//! Empty folders: `davmux-driver-placeholder` keeps them. Caches, locks and the resumption of a read that was cut: the
+//! tree's. Versions, access lists and bucket settings. Renames: S3 has none.
+
+mod bucket;
+mod client;
+mod commit;
+mod copy;
+mod credentials;
+mod delete;
+mod error;
+mod key;
+mod link;
+mod list;
+mod memory;
+mod options;
+mod order;
+mod place;
+mod read;
+mod s3;
+mod stat;
+mod upload;
+
+pub use memory::UploadMemory;
+pub use options::{OptionsError, RelayFrom, S3Options, Secret};
+pub use s3::S3;

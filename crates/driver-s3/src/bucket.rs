@@ -1,0 +1,156 @@
+//! One bucket: what all operations on it share.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::DateTime;
+use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
+use http::uri::Scheme;
+
+use crate::client;
+use crate::credentials::Keys;
+use crate::error::Failure;
+use crate::key::Root;
+use crate::options::{OptionsError, RelayFrom, S3Options};
+use crate::order::Order;
+use crate::place::{Place, region_of};
+
+/// Name of the metadata that tells one upload from another, without `x-amz-meta-`.
+pub(crate) const NONCE: &str = "davmux-upload";
+
+/// A bucket, how it is reached and who signs.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) name: String,
+    pub(crate) client: Client,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) region: String,
+    pub(crate) root: Root,
+    /// Where the storage itself answers.
+    pub(crate) endpoint: Place,
+    pub(crate) custom: Option<CustomHost>,
+    pub(crate) relay_from: RelayFrom,
+    /// Whether its listings come in the order of keys.
+    pub(crate) order: Order,
+}
+
+/// The host that stands in links instead of the endpoint's.
+#[derive(Debug)]
+pub(crate) struct CustomHost {
+    pub(crate) place: Place,
+    pub(crate) presign: bool,
+}
+
+impl Bucket {
+    pub(crate) fn new(options: &S3Options) -> Result<Self, OptionsError> {
+        let name = options.bucket.trim();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if name.is_empty() || !name.bytes().all(allowed) || matches!(name, "." | "..") {
+            return Err(OptionsError::Bucket(options.bucket.clone()));
+        }
+        let set =
+            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(String::from);
+        let endpoint = set(&options.endpoint);
+        let place = |text: &str| Place::service(text, &Scheme::HTTPS);
+        let given = match &endpoint {
+            Some(text) => Some(place(text).ok_or_else(|| OptionsError::Endpoint(text.clone()))?),
+            None => None,
+        };
+        let told = given.as_ref().and_then(|place| region_of(place.host())).map(String::from);
+        let from_environment =
+            || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| set(&std::env::var(name).ok()));
+        let region = set(&options.region)
+            .or(told)
+            .or_else(|| if given.is_none() { from_environment() } else { None })
+            .unwrap_or_else(|| "us-east-1".to_owned());
+        let service = match given {
+            Some(service) => service,
+            None => {
+                let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+                let host = format!("s3.{region}.{suffix}");
+                place(&host).ok_or(OptionsError::Endpoint(host))?
+            }
+        };
+        let path_style = options.force_path_style || !service.takes_bucket_in_host(name);
+        let custom = match set(&options.custom_host) {
+            None => None,
+            Some(text) => {
+                let place =
+                    Place::service(&text, service.scheme()).ok_or_else(|| OptionsError::CustomHost(text.clone()))?;
+                let in_path = path_style && !options.remove_bucket;
+                let place = if in_path { place.with_bucket_in_path(name) } else { place };
+                Some(CustomHost { place, presign: options.custom_host_presign })
+            }
+        };
+        let filled = |text: &&str| !text.is_empty();
+        let id = options.access_key_id.as_deref().filter(filled);
+        let secret = options.secret_access_key.as_ref().map(|secret| secret.reveal()).filter(filled);
+        let token = options.session_token.as_ref().map(|token| token.reveal()).filter(filled);
+        let keys = Arc::new(match (id, secret) {
+            (Some(id), Some(secret)) => Keys::fixed(id, secret, token),
+            (None, None) => Keys::chain(&region),
+            _ => return Err(OptionsError::HalfAKey),
+        });
+        Ok(Self {
+            client: client::build(&service, name, &region, path_style, &keys),
+            endpoint: if path_style { service.with_bucket_in_path(name) } else { service.with_bucket_in_host(name) },
+            name: name.to_owned(),
+            root: Root::new(&options.root()?),
+            keys,
+            region,
+            custom,
+            relay_from: options.relay_from,
+            order: Order::default(),
+        })
+    }
+
+    /// The error of an SDK call.
+    pub(crate) fn error<E>(&self, op: &'static str, path: &RelPath, error: &SdkError<E, HttpResponse>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.failed(op, path, Failure::sdk(error))
+    }
+
+    /// The error of a failed call.
+    pub(crate) fn failed(&self, op: &'static str, path: &RelPath, failure: Failure) -> Error {
+        if failure.is_expired_token() {
+            self.keys.forget();
+        }
+        failure.into_error(op, path, &self.name)
+    }
+
+    /// Looks at one key: one call.
+    pub(crate) async fn head(&self, path: &RelPath) -> Result<HeadObjectOutput, Failure> {
+        let call = self.client.head_object().bucket(&self.name).key(self.root.key(path));
+        call.send().await.map_err(|error| Failure::sdk(&error))
+    }
+
+    /// Whether any key begins with this folder's prefix: one call. It also proves that the bucket answers.
+    pub(crate) async fn has_members(&self, dir: &RelPath) -> Result<bool, Failure> {
+        let call = self.client.list_objects_v2().bucket(&self.name).prefix(self.root.prefix(dir)).max_keys(1);
+        let reply = call.send().await.map_err(|error| Failure::sdk(&error))?;
+        Ok(!reply.contents().is_empty() || !reply.common_prefixes().is_empty())
+    }
+}
+
+/// The entry that a HEAD describes.
+pub(crate) fn entry_of(path: &RelPath, head: &HeadObjectOutput) -> Option<Entry> {
+    Some(Entry {
+        path: path.clone(),
+        kind: Kind::File,
+        size: u64::try_from(head.content_length()?).ok()?,
+        modified: head.last_modified().and_then(time),
+        etag: head.e_tag().and_then(Etag::new),
+        content_type: head.content_type().map(Arc::from),
+    })
+}
+
+/// A time of the SDK.
+pub(crate) fn time(time: &DateTime) -> Option<SystemTime> {
+    SystemTime::try_from(*time).ok()
+}

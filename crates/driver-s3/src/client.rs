@@ -1,0 +1,132 @@
+//! The SDK's client, set up once for each bucket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest as _, Md5};
+
+use crate::credentials::{ForSdk, Keys};
+use crate::place::Place;
+
+/// Until a connection stands.
+pub(crate) const CONNECT: Duration = Duration::from_secs(10);
+/// One attempt of a call that carries little and is answered soon.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(30);
+/// One attempt of a call during which the storage copies or joins up to 5 TB.
+const LONG_ATTEMPT: Duration = Duration::from_secs(10 * 60);
+/// The slowest link that a part must get through on, in bytes a second.
+const SLOWEST: u64 = 64 * 1024;
+/// How often one call is sent at most.
+const ATTEMPTS: u32 = 4;
+/// The first pause between two attempts at most; it doubles each time, and a random part of it is taken.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Builds the client. It does not touch the network.
+pub(crate) fn build(service: &Place, bucket: &str, region: &str, path_style: bool, keys: &Arc<Keys>) -> Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_PAUSE)
+        .with_max_backoff(Duration::from_secs(5));
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.to_owned()))
+        .endpoint_url(service.base_url())
+        .force_path_style(path_style)
+        .credentials_provider(ForSdk(Arc::clone(keys)))
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .retry_config(retries)
+        // The SDK gives up retrying for all buckets of a partition when one of them is down; each has its own.
+        .retry_partition(RetryPartition::new(format!("{}/{bucket}", service.base_url())))
+        .timeout_config(timeouts(ATTEMPT))
+        // Bodies are in memory and attempts are bounded, so a stalled one ends without it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(CountCalls)
+        .build();
+    Client::from_conf(config)
+}
+
+fn timeouts(attempt: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build()
+}
+
+/// For a call during which the storage works long.
+pub(crate) fn for_long_work() -> Builder {
+    Config::builder().timeout_config(timeouts(LONG_ATTEMPT))
+}
+
+/// For a call that carries so many bytes.
+pub(crate) fn for_bytes(count: usize) -> Builder {
+    let seconds = u64::try_from(count).unwrap_or(u64::MAX) / SLOWEST;
+    Config::builder().timeout_config(timeouts(ATTEMPT.saturating_add(Duration::from_secs(seconds))))
+}
+
+/// Counts each attempt that is sent, on the meter of the task that awaits the call.
+#[derive(Debug)]
+struct CountCalls;
+
+impl Intercept for CountCalls {
+    fn name(&self) -> &'static str {
+        "CountCalls"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        davmux_driver::meter::count_call();
+        Ok(())
+    }
+}
+
+/// Puts `Content-MD5` in the place of the SDK's own checksum: DeleteObjects needs one or the other, and many providers
+/// know only the old one.
+#[derive(Debug)]
+pub(crate) struct ContentMd5;
+
+impl Intercept for ContentMd5 {
+    fn name(&self) -> &'static str {
+        "ContentMd5"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let body = request.body().bytes().ok_or("the body of DeleteObjects is not in memory")?;
+        let digest = STANDARD.encode(Md5::digest(body));
+        let checksums: Vec<String> = request
+            .headers()
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with("x-amz-checksum-") || *name == "x-amz-sdk-checksum-algorithm")
+            .map(ToOwned::to_owned)
+            .collect();
+        for name in checksums {
+            request.headers_mut().remove(name.as_str());
+        }
+        request.headers_mut().insert("content-md5", digest);
+        Ok(())
+    }
+}

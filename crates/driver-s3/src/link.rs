@@ -1,0 +1,182 @@
+//! Links: signed with aws-sigv4 for exactly the URL that the client will send, without a call.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
+use davmux_driver::{Error, ErrorKind, Link, LinkRequest, RelPath, Result};
+use http::{Request, Uri};
+
+use crate::bucket::Bucket;
+use crate::credentials::Signer;
+use crate::error::{Failure, backend};
+use crate::key::encode_value;
+use crate::options::RelayFrom;
+use crate::place::Place;
+
+/// The longest life that S3 gives a link.
+const LONGEST: u64 = 7 * 24 * 60 * 60;
+/// The life of a link that this process follows itself.
+const RELAY: Duration = Duration::from_secs(15 * 60);
+
+/// A link for a client.
+pub(crate) async fn link(bucket: &Bucket, path: &RelPath, request: &LinkRequest) -> Result<Link> {
+    let place = match &bucket.custom {
+        Some(custom) if !custom.presign => return unsigned(bucket, path, &custom.place),
+        Some(custom) => &custom.place,
+        None => &bucket.endpoint,
+    };
+    let mut url = place.url(&bucket.root.key(path));
+    if let Some(content_type) = request.content_type.as_deref() {
+        url = format!("{url}?response-content-type={}", encode_value(content_type));
+    }
+    signed(bucket, path, &url, request.valid_for).await
+}
+
+/// The URL by which this process reads a file itself.
+pub(crate) async fn relay_url(bucket: &Bucket, path: &RelPath) -> Result<Uri> {
+    let place = match (&bucket.custom, bucket.relay_from) {
+        (Some(custom), RelayFrom::CustomHost) if !custom.presign => {
+            return Ok(unsigned(bucket, path, &custom.place)?.url);
+        }
+        (Some(custom), RelayFrom::CustomHost) => &custom.place,
+        _ => &bucket.endpoint,
+    };
+    Ok(signed(bucket, path, &place.url(&bucket.root.key(path)), RELAY).await?.url)
+}
+
+fn unsigned(bucket: &Bucket, path: &RelPath, place: &Place) -> Result<Link> {
+    let url = place.url(&bucket.root.key(path)).parse().map_err(|_| too_long(path))?;
+    Ok(Link { url, expires_at: None })
+}
+
+async fn signed(bucket: &Bucket, path: &RelPath, url: &str, valid_for: Duration) -> Result<Link> {
+    let signer =
+        bucket.keys.signer().await.map_err(|error| bucket.failed("link", path, Failure::credentials(&error)))?;
+    let now = SystemTime::now();
+    let Some(life) = life(now, valid_for, signer.expiry()) else {
+        return Err(Error::new(ErrorKind::Denied, "link", path).with_detail("the credentials have expired"));
+    };
+    let url = sign_get(&signer, &bucket.region, url, now, life).ok_or_else(|| too_long(path))?;
+    Ok(Link { url, expires_at: Some(whole_second(now) + life) })
+}
+
+/// A link is signed at a whole second, so it must last from there: rounded up, within what S3 takes and not past the
+/// life of the credentials.
+fn life(now: SystemTime, valid_for: Duration, expiry: Option<SystemTime>) -> Option<Duration> {
+    let begun = now.duration_since(whole_second(now)).unwrap_or_default();
+    let wanted = valid_for.min(Duration::from_secs(LONGEST)) + begun;
+    let seconds = wanted.as_secs() + u64::from(wanted.subsec_nanos() > 0);
+    let seconds = seconds.clamp(1, LONGEST);
+    let left = match expiry {
+        Some(expiry) => expiry.duration_since(whole_second(now)).unwrap_or_default().as_secs(),
+        None => LONGEST,
+    };
+    (left > 0).then(|| Duration::from_secs(seconds.min(left)))
+}
+
+fn whole_second(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
+/// Signs a GET of a URL whose path and query are encoded already.
+fn sign_get(signer: &Signer, region: &str, url: &str, now: SystemTime, life: Duration) -> Option<Uri> {
+    let mut settings = SigningSettings::default();
+    settings.percent_encoding_mode = PercentEncodingMode::Single;
+    settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(life);
+    let params = v4::SigningParams::builder()
+        .identity(&signer.identity)
+        .region(region)
+        .name("s3")
+        .time(now)
+        .settings(settings)
+        .build()
+        .ok()?
+        .into();
+    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::UnsignedPayload).ok()?;
+    let (instructions, _) = sign(request, &params).ok()?.into_parts();
+    let mut request = Request::get(url).body(()).ok()?;
+    instructions.apply_to_request_http1x(&mut request);
+    Some(std::mem::take(request.uri_mut()))
+}
+
+fn too_long(path: &RelPath) -> Error {
+    backend("link", path, "the link would be too long for a URL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{S3Options, Secret};
+
+    fn bucket(change: impl FnOnce(&mut S3Options)) -> Bucket {
+        let mut options = S3Options::new("films");
+        options.endpoint = Some("http://127.0.0.1:9000".into());
+        options.access_key_id = Some("id".into());
+        options.secret_access_key = Some(Secret::new("secret"));
+        change(&mut options);
+        Bucket::new(&options).unwrap()
+    }
+
+    async fn url(bucket: &Bucket) -> Uri {
+        let request = LinkRequest { valid_for: Duration::from_secs(60), content_type: None };
+        link(bucket, &RelPath::parse("a b/c").unwrap(), &request).await.unwrap().url
+    }
+
+    #[tokio::test]
+    async fn a_link_names_the_endpoint_and_is_signed() {
+        let url = url(&bucket(|_| ())).await;
+        assert!(url.to_string().starts_with("http://127.0.0.1:9000/films/a%20b/c?"), "{url}");
+        assert!(url.query().unwrap().contains("X-Amz-Signature="));
+        assert!(url.query().unwrap().contains("X-Amz-SignedHeaders=host&") || url.query().unwrap().ends_with("host"));
+    }
+
+    #[tokio::test]
+    async fn a_custom_host_is_unsigned_unless_asked() {
+        let link_of = |options: fn(&mut S3Options)| async move { url(&bucket(options)).await.to_string() };
+        let plain = link_of(|options| options.custom_host = Some("cdn.example.com".into())).await;
+        assert_eq!(plain, "http://cdn.example.com/films/a%20b/c", "the scheme is the endpoint's");
+        let removed = link_of(|options| {
+            options.custom_host = Some("https://cdn.example.com/base/".into());
+            options.remove_bucket = true;
+        })
+        .await;
+        assert_eq!(removed, "https://cdn.example.com/base/a%20b/c");
+        let signed = link_of(|options| {
+            options.custom_host = Some("https://cdn.example.com".into());
+            options.custom_host_presign = true;
+            options.remove_bucket = true;
+        })
+        .await;
+        assert!(signed.starts_with("https://cdn.example.com/a%20b/c?X-Amz-"), "{signed}");
+    }
+
+    #[tokio::test]
+    async fn an_unsigned_link_does_not_expire_and_a_signed_one_says_when() {
+        let request = LinkRequest { valid_for: Duration::from_secs(60), content_type: Some("a/b".into()) };
+        let path = RelPath::parse("c").unwrap();
+        let cdn = bucket(|options| options.custom_host = Some("cdn.example.com".into()));
+        assert_eq!(link(&cdn, &path, &request).await.unwrap().expires_at, None);
+        let signed = link(&bucket(|_| ()), &path, &request).await.unwrap();
+        assert!(signed.expires_at.unwrap() >= SystemTime::now() + Duration::from_secs(58));
+        assert!(signed.url.query().unwrap().contains("response-content-type=a%2Fb"));
+    }
+
+    #[test]
+    fn a_life_is_whole_seconds_within_bounds() {
+        let now = UNIX_EPOCH + Duration::from_millis(1_000_400);
+        let secs = |valid: Duration, expiry| life(now, valid, expiry).map(|life| life.as_secs());
+        assert_eq!(secs(Duration::ZERO, None), Some(1));
+        assert_eq!(secs(Duration::from_secs(10), None), Some(11), "ten seconds from now, not from the second's begin");
+        assert_eq!(secs(Duration::from_secs(u64::MAX), None), Some(LONGEST));
+        assert_eq!(secs(Duration::from_secs(60), Some(now + Duration::from_secs(5))), Some(5));
+        assert_eq!(secs(Duration::from_secs(60), Some(now - Duration::from_secs(5))), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! What a mount says of its bucket.
+
+use std::fmt;
+
+use davmux_driver::RelPath;
+
+/// A secret. Its `Debug` shows nothing, and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself: for signing, and for nothing that a person reads.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Where relayed bytes come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RelayFrom {
+    /// The S3 endpoint itself.
+    #[default]
+    Endpoint,
+    /// The custom host, where one is set: cheaper where a CDN stands before the bucket.
+    CustomHost,
+}
+
+/// A bucket, or a prefix of one, and how to reach it.
+#[derive(Clone, Debug)]
+pub struct S3Options {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Base URL of the service; without a scheme it is `https`. `None`: Amazon S3 in the region.
+    pub endpoint: Option<String>,
+    /// Region to sign for. `None`: told by the endpoint where its host says it, then `AWS_REGION` (for Amazon), then
+    /// `us-east-1`.
+    pub region: Option<String>,
+    /// Access key id. `None`, together with the secret: the AWS credential chain, asked when first needed.
+    pub access_key_id: Option<String>,
+    /// Secret access key.
+    pub secret_access_key: Option<Secret>,
+    /// Session token of temporary credentials.
+    pub session_token: Option<Secret>,
+    /// The prefix that is the storage's root; slashes at its ends do not matter, and empty is the whole bucket.
+    pub root_folder_path: String,
+    /// The bucket stands in the path, not in the host.
+    pub force_path_style: bool,
+    /// Host for links instead of the endpoint's: a CDN, or the endpoint as clients reach it. With or without a scheme
+    /// (the endpoint's then) and with or without a path.
+    pub custom_host: Option<String>,
+    /// Sign links for the custom host. Otherwise its links are unsigned and do not expire.
+    pub custom_host_presign: bool,
+    /// The custom host's path has no bucket in it. Applied before signing.
+    pub remove_bucket: bool,
+    /// Where relayed bytes come from.
+    pub relay_from: RelayFrom,
+    /// Size in bytes of a part, and of the largest file sent as one request. `None`: 8 MiB. At least 5 MiB, S3's limit.
+    pub part_size: Option<u64>,
+    /// Parts of one upload that are sent at the same time; at least 1.
+    pub upload_parallelism: usize,
+}
+
+impl S3Options {
+    /// Everything at its default except for the bucket's name.
+    pub fn new(bucket: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            endpoint: None,
+            region: None,
+            access_key_id: None,
+            secret_access_key: None,
+            session_token: None,
+            root_folder_path: String::new(),
+            force_path_style: false,
+            custom_host: None,
+            custom_host_presign: false,
+            remove_bucket: false,
+            relay_from: RelayFrom::Endpoint,
+            part_size: None,
+            upload_parallelism: 4,
+        }
+    }
+
+    pub(crate) fn root(&self) -> Result<RelPath, OptionsError> {
+        RelPath::parse(self.root_folder_path.trim_matches('/'))
+            .map_err(|why| OptionsError::Root { text: self.root_folder_path.clone(), why })
+    }
+}
+
+/// Options that cannot work, found without asking the network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// No bucket, or one with a character that would change the URL.
+    #[error("bucket {0:?} is not a name: letters, digits, '-', '_' and '.' only")]
+    Bucket(String),
+    /// The endpoint is no base URL.
+    #[error("endpoint {0:?} is not an http or https URL, such as https://s3.example.com")]
+    Endpoint(String),
+    /// The custom host is no host or base URL.
+    #[error("custom_host {0:?} is not a host or an http or https URL, such as cdn.example.com")]
+    CustomHost(String),
+    /// The prefix cannot be named.
+    #[error("root_folder_path {text:?}: {why}")]
+    Root {
+        /// As given.
+        text: String,
+        /// The broken rule.
+        why: davmux_driver::InvalidPath,
+    },
+    /// One half of a pair of keys.
+    #[error("access_key_id and secret_access_key belong together: set both, or none to use the AWS credential chain")]
+    HalfAKey,
+    /// Parts that S3 does not take.
+    #[error("part_size is {0} bytes; it must be between 5 MiB and 5 GiB")]
+    PartSize(u64),
+    /// The system's certificates cannot be read, and the endpoint is https.
+    #[error("no TLS roots: {0}; install the system's CA certificates")]
+    Tls(String),
+}

@@ -1,0 +1,166 @@
+//! Where a bucket is: the host, and the path before its keys.
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+use crate::key::encode_path;
+
+/// Scheme, host and path before the keys of one bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    scheme: Scheme,
+    authority: String,
+    /// Encoded, beginning with `/` or empty, never ending in one.
+    base: String,
+}
+
+impl Place {
+    /// The service itself, without a bucket; `None` where the text is no base URL. `scheme` stands in for one not given.
+    pub(crate) fn service(text: &str, scheme: &Scheme) -> Option<Self> {
+        let text = text.trim();
+        let uri: Uri = match text.split_once("://") {
+            Some(("http" | "https", _)) => text.parse().ok()?,
+            Some(_) => return None,
+            None => format!("{scheme}://{text}").parse().ok()?,
+        };
+        let authority = uri.authority()?;
+        if uri.query().is_some() || authority.host().is_empty() || authority.as_str().contains('@') {
+            return None;
+        }
+        let scheme = uri.scheme()?.clone();
+        Some(Self {
+            authority: without_default_port(authority, &scheme),
+            scheme,
+            base: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The bucket in the path.
+    pub(crate) fn with_bucket_in_path(mut self, bucket: &str) -> Self {
+        self.base = format!("{}/{}", self.base, encode_path(bucket));
+        self
+    }
+
+    /// The bucket in the host.
+    pub(crate) fn with_bucket_in_host(mut self, bucket: &str) -> Self {
+        self.authority = format!("{bucket}.{}", self.authority);
+        self
+    }
+
+    /// Whether the bucket can stand in the host, by the rules that the SDK addresses it by: a name that is a DNS label,
+    /// more than one label only without TLS (a wildcard certificate covers one), and no IP address as host.
+    pub(crate) fn takes_bucket_in_host(&self, bucket: &str) -> bool {
+        let host = self.host();
+        let is_ip = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
+        let label = |label: &str| {
+            let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            edge(label.as_bytes().first())
+                && edge(label.as_bytes().last())
+                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        };
+        let dotted = bucket.contains('.');
+        !is_ip
+            && (3..=63).contains(&bucket.len())
+            && bucket.split('.').all(label)
+            && bucket.parse::<std::net::Ipv4Addr>().is_err()
+            && !(dotted && self.is_https())
+    }
+
+    /// The host without a port.
+    pub(crate) fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    pub(crate) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// The base URL, as text.
+    pub(crate) fn base_url(&self) -> String {
+        format!("{}://{}{}", self.scheme, self.authority, self.base)
+    }
+
+    /// The URL of a key, its path encoded as it is signed.
+    pub(crate) fn url(&self, key: &str) -> String {
+        format!("{}://{}{}/{}", self.scheme, self.authority, self.base, encode_path(key))
+    }
+}
+
+/// A client leaves the default port out of its Host header; what is signed must say the same.
+fn without_default_port(authority: &Authority, scheme: &Scheme) -> String {
+    let default = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    match authority.port_u16() {
+        Some(port) if port != default => format!("{}:{port}", authority.host()),
+        _ => authority.host().to_owned(),
+    }
+}
+
+/// The region that the host of a well-known service tells.
+pub(crate) fn region_of(host: &str) -> Option<&str> {
+    let labels: Vec<&str> = host.split('.').collect();
+    match labels.as_slice() {
+        ["s3", region, "amazonaws", "com"]
+        | ["s3", region, "amazonaws", "com", "cn"]
+        | ["s3", "dualstack", region, "amazonaws", "com"]
+        | ["s3", region, "backblazeb2", "com"]
+        | ["s3", region, "scw", "cloud"]
+        | ["s3", region, "wasabisys", "com"] => Some(region),
+        [.., "r2", "cloudflarestorage", "com"] => Some("auto"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(text: &str) -> Place {
+        Place::service(text, &Scheme::HTTPS).unwrap()
+    }
+
+    #[test]
+    fn a_bucket_stands_in_host_or_path() {
+        assert_eq!(service("http://h:9000/base/").with_bucket_in_path("b").url("a b"), "http://h:9000/base/b/a%20b");
+        assert_eq!(service("s3.example.com").with_bucket_in_host("bkt").url("k"), "https://bkt.s3.example.com/k");
+    }
+
+    #[test]
+    fn default_ports_are_left_out_as_clients_do() {
+        assert_eq!(service("https://h:443").base_url(), "https://h");
+        assert_eq!(service("http://h:80").base_url(), "http://h");
+        assert_eq!(service("http://h:443").base_url(), "http://h:443");
+        assert_eq!(service("http://[::1]:9000").base_url(), "http://[::1]:9000");
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused() {
+        for text in ["", "ftp://h", "http://", "http://u:p@h", "https://h?x=1", "a b"] {
+            assert_eq!(Place::service(text, &Scheme::HTTPS), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_kept_out_of_hosts_that_cannot_name_it() {
+        assert!(service("https://s3.example.com").takes_bucket_in_host("films"));
+        assert!(!service("https://s3.example.com").takes_bucket_in_host("my.films"));
+        assert!(service("http://s3.example.com").takes_bucket_in_host("my.films"));
+        assert!(!service("http://127.0.0.1:9000").takes_bucket_in_host("films"));
+        assert!(!service("http://[::1]:9000").takes_bucket_in_host("films"));
+        assert!(!service("https://s3.example.com").takes_bucket_in_host("Films_1"));
+    }
+
+    #[test]
+    fn well_known_hosts_tell_their_region() {
+        assert_eq!(region_of("s3.eu-west-3.amazonaws.com"), Some("eu-west-3"));
+        assert_eq!(region_of("s3.us-west-004.backblazeb2.com"), Some("us-west-004"));
+        assert_eq!(region_of("x.r2.cloudflarestorage.com"), Some("auto"));
+        assert_eq!(region_of("s3.amazonaws.com"), None);
+    }
+}

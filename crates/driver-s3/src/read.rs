@@ -1,0 +1,312 @@
+//! Reading: GET of a link by a bare HTTP client, the body passed through as it comes.
+//!
+//! The SDK is left out because relaying is the hot path: no copies, no checksum wrappers, one pool of connections for
+//! all mounts. A read is tried again until the first byte was passed on; going on after a cut is the tree's work, as
+//! only it knows which version it gave out.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use davmux_driver::{
+    Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Kind, ReadReply, ReadRequest, RelPath, Result,
+};
+use futures_util::stream;
+use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::bucket::{Bucket, entry_of};
+use crate::client::{ATTEMPT, CONNECT, FIRST_PAUSE};
+use crate::error::{Failure, backend, element};
+use crate::link::relay_url;
+use crate::options::OptionsError;
+
+const OP: &str = "read";
+/// How often a read is sent at most.
+const ATTEMPTS: u32 = 3;
+/// How long a body may stand still.
+const STALL: Duration = Duration::from_secs(60);
+/// Bytes of an error document that are looked at.
+const ERROR_LIMIT: usize = 64 * 1024;
+
+type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// The client of the whole process. Made when the first bucket is opened, so that missing TLS roots are said then.
+pub(crate) fn http() -> Result<&'static Http, OptionsError> {
+    static HTTP: OnceLock<Result<Http, String>> = OnceLock::new();
+    HTTP.get_or_init(|| {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(|error| error.to_string())?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(20))
+            .build(connector))
+    })
+    .as_ref()
+    .map_err(|error| OptionsError::Tls(error.clone()))
+}
+
+/// Opens a file.
+pub(crate) async fn read(bucket: &Bucket, path: &RelPath, request: &ReadRequest) -> Result<ReadReply> {
+    if path.is_root() {
+        return Err(Error::new(ErrorKind::IsDir, OP, path));
+    }
+    let Some(range) = range_header(request.range) else {
+        // No byte can be in such a range, and no header can say it.
+        return Err(range_error(bucket, path, None).await);
+    };
+    let answer = send(bucket, path, range.as_deref(), request.if_match.as_ref()).await?;
+    let (parts, body) = answer.into_parts();
+    let (entry, range) = describe(path, request, parts.status, &parts.headers)?;
+    let length = range.end - range.start;
+    Ok(ReadReply { entry, range, body: Body::Stream(exactly(body, length, path.clone())) })
+}
+
+/// The value of the Range header; the outer `None` where no header can say the range.
+fn range_header(range: Option<ByteRange>) -> Option<Option<String>> {
+    Some(match range {
+        None => None,
+        Some(ByteRange::From(start)) => Some(format!("bytes={start}-")),
+        Some(ByteRange::FromTo(start, end)) if start < end => Some(format!("bytes={start}-{}", end - 1)),
+        Some(ByteRange::Last(count)) if count > 0 => Some(format!("bytes=-{count}")),
+        Some(ByteRange::FromTo(..) | ByteRange::Last(_)) => return None,
+    })
+}
+
+async fn send(
+    bucket: &Bucket,
+    path: &RelPath,
+    range: Option<&str>,
+    if_match: Option<&Etag>,
+) -> Result<http::Response<Incoming>> {
+    let http = http().map_err(|error| Error::new(ErrorKind::Unavailable, OP, path).with_source(error))?;
+    let mut pause = FIRST_PAUSE;
+    let mut attempt = 1;
+    loop {
+        let url = relay_url(bucket, path).await?;
+        let failure = match once(http, url, range, if_match).await {
+            Ok(answer) if answer.status().is_success() => return Ok(answer),
+            Ok(answer) => {
+                let (parts, body) = answer.into_parts();
+                let body = error_document(body).await;
+                if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
+                    return Err(range_error(bucket, path, size_of_416(&parts.headers, &body)).await);
+                }
+                Failure::answer(parts.status, &parts.headers, &body)
+            }
+            Err(failure) => failure,
+        };
+        let renewed = attempt == 1 && failure.is_expired_token();
+        if attempt == ATTEMPTS || !(failure.is_worth_retrying() || renewed) {
+            return Err(bucket.failed(OP, path, failure));
+        }
+        if renewed {
+            bucket.keys.forget();
+        } else {
+            tokio::time::sleep(pause.mul_f64(rand::random())).await;
+            pause *= 2;
+        }
+        attempt += 1;
+    }
+}
+
+/// One attempt, up to the head of the answer.
+async fn once(
+    http: &Http,
+    url: Uri,
+    range: Option<&str>,
+    if_match: Option<&Etag>,
+) -> Result<http::Response<Incoming>, Failure> {
+    let mut request = Request::get(url);
+    if let Some(range) = range {
+        request = request.header(header::RANGE, range);
+    }
+    if let Some(etag) = if_match {
+        request = request.header(header::IF_MATCH, etag.as_str());
+    }
+    let request = request.body(Empty::new()).map_err(|error| Failure::nonsense(error.to_string()))?;
+    davmux_driver::meter::count_call();
+    match tokio::time::timeout(ATTEMPT, http.request(request)).await {
+        Err(_) => Err(Failure::timeout()),
+        Ok(answer) => answer.map_err(|error| Failure::connection(&error)),
+    }
+}
+
+/// What the answer says, or what of it came in time: the status alone tells the most.
+async fn error_document(body: Incoming) -> Bytes {
+    let body = Limited::new(body, ERROR_LIMIT).collect();
+    match tokio::time::timeout(ATTEMPT, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        _ => Bytes::new(),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The length of the file, as an answer 416 tells it.
+fn size_of_416(headers: &HeaderMap, body: &[u8]) -> Option<u64> {
+    let header = text(headers, &header::CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes */")?.parse().ok());
+    header.or_else(|| element(&String::from_utf8_lossy(body), "ActualObjectSize")?.parse().ok())
+}
+
+/// The error of a range without a byte; where the length is not known one look tells it.
+async fn range_error(bucket: &Bucket, path: &RelPath, size: Option<u64>) -> Error {
+    let size = match size {
+        Some(size) => size,
+        None => match bucket.head(path).await {
+            Ok(head) => match entry_of(path, &head) {
+                Some(entry) => entry.size,
+                None => return backend(OP, path, "the storage does not tell the length of the file"),
+            },
+            Err(failure) => return bucket.failed(OP, path, failure),
+        },
+    };
+    Error::new(ErrorKind::Range { size }, OP, path)
+}
+
+/// The entry and the offsets that an answer holds.
+fn describe(
+    path: &RelPath,
+    request: &ReadRequest,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<(Entry, Range<u64>)> {
+    let nonsense = |detail: &str| backend(OP, path, detail);
+    let length: u64 = text(headers, &header::CONTENT_LENGTH)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| nonsense("the storage does not tell the length of what it sends"))?;
+    let (range, size) = match status {
+        StatusCode::OK => (0..length, length),
+        StatusCode::PARTIAL_CONTENT => text(headers, &header::CONTENT_RANGE)
+            .and_then(content_range)
+            .ok_or_else(|| nonsense("the storage sends a part and does not tell which"))?,
+        _ => return Err(nonsense(&format!("the storage answered a read with status {status}"))),
+    };
+    let wanted = match request.range {
+        None => 0..size,
+        Some(asked) => asked.resolve(size).ok_or_else(|| Error::new(ErrorKind::Range { size }, OP, path))?,
+    };
+    if range != wanted || range.end - range.start != length {
+        return Err(nonsense("the storage sends another part of the file than was asked for"));
+    }
+    let etag = text(headers, &header::ETAG).and_then(Etag::new);
+    // A condition that the storage did not look at is looked at here.
+    if request.if_match.is_some() && request.if_match != etag {
+        return Err(Error::new(ErrorKind::Precondition, OP, path));
+    }
+    let entry = Entry {
+        path: path.clone(),
+        kind: Kind::File,
+        size,
+        // Before 1970 there were no buckets; such a date is not believed.
+        modified: text(headers, &header::LAST_MODIFIED)
+            .and_then(|text| httpdate::parse_http_date(text).ok())
+            .filter(|time| *time > UNIX_EPOCH),
+        etag,
+        content_type: text(headers, &header::CONTENT_TYPE).map(Arc::from),
+    };
+    Ok((entry, range))
+}
+
+/// `bytes 0-9/100` as offsets and the whole length.
+fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
+    let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last, size): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, size.parse().ok()?);
+    (first <= last && last < size).then(|| (first..last + 1, size))
+}
+
+/// The body, as exactly so many bytes or an error.
+fn exactly(body: Incoming, length: u64, path: RelPath) -> ByteStream {
+    Box::pin(stream::unfold(Some((body, length)), move |state| {
+        let path = path.clone();
+        async move {
+            let (mut body, mut left) = state?;
+            loop {
+                let error = match tokio::time::timeout(STALL, body.frame()).await {
+                    Err(_) => Error::new(ErrorKind::Timeout, OP, &path).with_detail("the body stands still"),
+                    Ok(Some(Err(error))) => {
+                        let failure = Failure::connection(&error);
+                        failure.into_error(OP, &path, "")
+                    }
+                    Ok(None) if left == 0 => return None,
+                    Ok(None) => Error::new(ErrorKind::Unavailable, OP, &path)
+                        .with_detail(format!("the storage ended the body {left} bytes too early")),
+                    Ok(Some(Ok(frame))) => {
+                        let Ok(data) = frame.into_data() else { continue };
+                        match left.checked_sub(u64::try_from(data.len()).unwrap_or(u64::MAX)) {
+                            Some(_) if data.is_empty() => continue,
+                            Some(rest) => {
+                                left = rest;
+                                return Some((Ok(data), Some((body, left))));
+                            }
+                            None => backend(OP, &path, "the storage sends more than it announced"),
+                        }
+                    }
+                };
+                return Some((Err(error), None));
+            }
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), header::HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn ranges_are_said_as_http_has_them() {
+        let said = |range| range_header(Some(range));
+        assert_eq!(said(ByteRange::From(3)), Some(Some("bytes=3-".into())));
+        assert_eq!(said(ByteRange::FromTo(3, 5)), Some(Some("bytes=3-4".into())));
+        assert_eq!(said(ByteRange::Last(3)), Some(Some("bytes=-3".into())));
+        assert_eq!(said(ByteRange::FromTo(5, 5)), None);
+        assert_eq!(said(ByteRange::Last(0)), None);
+        assert_eq!(range_header(None), Some(None));
+    }
+
+    #[test]
+    fn an_answer_that_is_another_part_is_refused() {
+        let path = RelPath::parse("a").unwrap();
+        let request = ReadRequest { range: Some(ByteRange::FromTo(2, 4)), if_match: None };
+        let part = |range| headers(&[(header::CONTENT_LENGTH, "2"), (header::CONTENT_RANGE, range)]);
+        let describe = |headers: &HeaderMap, status| describe(&path, &request, status, headers);
+        let (entry, range) = describe(&part("bytes 2-3/9"), StatusCode::PARTIAL_CONTENT).unwrap();
+        assert_eq!((entry.size, range), (9, 2..4));
+        for range in ["bytes 3-4/9", "bytes 2-3/*", "bytes 2-2/9", "bytes 4-3/9", "2-3/9"] {
+            let error = describe(&part(range), StatusCode::PARTIAL_CONTENT).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Backend, "{range}");
+        }
+        let whole = headers(&[(header::CONTENT_LENGTH, "9")]);
+        assert!(describe(&whole, StatusCode::OK).is_err(), "the range was ignored");
+        assert!(describe(&HeaderMap::new(), StatusCode::OK).is_err(), "no length");
+    }
+
+    #[test]
+    fn a_416_tells_the_length_in_header_or_body() {
+        assert_eq!(size_of_416(&headers(&[(header::CONTENT_RANGE, "bytes */7")]), b""), Some(7));
+        let body = b"<Error><ActualObjectSize>8</ActualObjectSize></Error>";
+        assert_eq!(size_of_416(&HeaderMap::new(), body), Some(8));
+        assert_eq!(size_of_416(&HeaderMap::new(), b""), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! [`S3`]: the driver.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use davmux_driver::{
+    Capabilities, Driver, Entry, Error, ErrorKind, Expect, Link, LinkRequest, Native, Pages, ReadReply, ReadRequest,
+    RelPath, Removal, Result, Upload, When, WriteRequest,
+};
+
+use crate::bucket::Bucket;
+use crate::list::{self, Depth};
+use crate::upload::{self, Cut, S3Upload};
+use crate::{OptionsError, S3Options, UploadMemory, copy, delete, link, read, stat};
+
+/// The usual part.
+const PART: u64 = 8 << 20;
+/// The parts that S3 takes, in bytes; the last of an upload may be smaller.
+const PART_SIZES: std::ops::RangeInclusive<u64> = 5 << 20..=5 << 30;
+/// The largest object.
+const LARGEST: u64 = 5 << 40;
+
+/// A bucket, or a prefix of one. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    bucket: Arc<Bucket>,
+    memory: UploadMemory,
+    cut: Cut,
+    capabilities: Capabilities,
+}
+
+impl S3 {
+    /// Takes the options. It does not touch the network, so a storage that is out of reach does not fail here.
+    ///
+    /// # Errors
+    /// [`OptionsError`] for options that cannot work.
+    pub fn open(options: S3Options, memory: UploadMemory) -> Result<Self, OptionsError> {
+        let part = options.part_size.unwrap_or(PART);
+        if !PART_SIZES.contains(&part) {
+            return Err(OptionsError::PartSize(part));
+        }
+        read::http()?;
+        Ok(Self {
+            bucket: Arc::new(Bucket::new(&options)?),
+            cut: Cut { part: part.min(memory.total()), parallel: options.upload_parallelism.max(1) },
+            memory,
+            capabilities: Capabilities {
+                real_dirs: false,
+                atomic_conditions: true,
+                conditional_delete: false,
+                delete_batch: delete::BATCH,
+                max_file_size: Some(LARGEST),
+                staging: None,
+            },
+        })
+    }
+}
+
+#[async_trait]
+impl Driver for S3 {
+    fn name(&self) -> &'static str {
+        "s3"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn check(&self) -> Result<()> {
+        let root = RelPath::root();
+        self.bucket
+            .has_members(&root)
+            .await
+            .map(drop)
+            .map_err(|failure| stat::unfounded(self.bucket.failed("check", &root, failure)))
+    }
+
+    async fn stat(&self, path: &RelPath, expect: Expect) -> Result<Entry> {
+        stat::stat(&self.bucket, path, expect).await
+    }
+
+    fn list(&self, dir: &RelPath) -> Pages {
+        list::pages(&self.bucket, dir, Depth::Members)
+    }
+
+    async fn read(&self, path: &RelPath, request: ReadRequest) -> Result<ReadReply> {
+        read::read(&self.bucket, path, &request).await
+    }
+
+    async fn write(&self, path: &RelPath, request: WriteRequest) -> Result<Box<dyn Upload>> {
+        if path.is_root() {
+            return Err(Error::new(ErrorKind::IsDir, "write", path));
+        }
+        if request.size.is_some_and(|size| size > LARGEST) {
+            return Err(Error::new(ErrorKind::TooLarge, "write", path));
+        }
+        Ok(Box::new(S3Upload::new(&self.bucket, &self.memory, self.cut, path, request)?))
+    }
+
+    async fn abort_upload(&self, path: &RelPath, upload_id: &str) -> Result<()> {
+        upload::abort(&self.bucket, path, upload_id).await
+    }
+
+    async fn create_dir(&self, path: &RelPath) -> Result<()> {
+        Err(no_empty_folders("create folder", path))
+    }
+
+    async fn keep_dir(&self, path: &RelPath) -> Result<()> {
+        Err(no_empty_folders("keep folder", path))
+    }
+
+    async fn delete(&self, batch: &[Removal]) -> Result<Vec<(RelPath, Error)>> {
+        delete::delete(&self.bucket, batch).await
+    }
+
+    async fn link(&self, file: &Entry, request: LinkRequest) -> Result<Native<Link>> {
+        if file.is_dir() {
+            return Ok(Native::Declined);
+        }
+        link::link(&self.bucket, &file.path, &request).await.map(Native::Done)
+    }
+
+    fn list_tree(&self, dir: &RelPath) -> Native<Pages> {
+        Native::Done(list::pages(&self.bucket, dir, Depth::Tree))
+    }
+
+    async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
+        copy::copy(&self.bucket, from, to, when).await
+    }
+}
+
+fn no_empty_folders(op: &'static str, path: &RelPath) -> Error {
+    Error::new(ErrorKind::Unsupported, op, path)
+        .with_detail("a bucket has no empty folders; set placeholder to keep them by a hidden object")
+}

@@ -1,1 +1,41 @@
-//! To be written.
+//! Listening, who is asking, limits, the access log, shutdown: everything between a socket and an [`Application`].
+//!
+//! # Why this shape
+//!
+//! * **Generic over an [`Application`]**: one request in, one response out. The application sees who asks and how the
+//!   client sees this server ([`Caller`]); it sees no socket, no password and no header that a client could forge.
+//! * **A refusal must be readable.** A response that is ready before the request's body was read is followed by reading and
+//!   dropping some of that body, so that the client finds the status and not a reset connection.
+//! * **A response that fails is cut.** An error of a response's body closes the connection (HTTP/1) or resets the stream
+//!   (HTTP/2); a body whose end is the end of the connection is cut by a reset, since a plain close would look complete.
+//! * **One line for each request**, written when the last byte of its response was handed to the connection, or when that
+//!   became impossible; so the line knows what was really sent.
+//! * **A password is hashed once a minute, not once a request.** See [`hash_password`] and `credentials.rs`.
+//!
+//! # What is deliberately absent
+//!
+//! WebDAV, storages, paths and rights: an identity is named here, what it may do is decided above. No routing, no
+//! compression, no sessions, no cookies.
+
+mod access_log;
+mod application;
+mod credentials;
+mod error;
+mod forwarded;
+mod listen;
+mod options;
+mod request_body;
+mod server;
+mod service;
+
+pub use access_log::AccessNote;
+pub use application::{Application, Body, BoxError, Caller, Identity, Scheme};
+pub use credentials::hash_password;
+pub use error::{Error, Result};
+pub use listen::{InvalidListen, Listen};
+pub use options::{Anonymous, Options, Password, Secret, User};
+pub use request_body::RequestBody;
+pub use server::{Bound, Drained, Server};
+
+#[doc(no_inline)]
+pub use ipnet::IpNet;

@@ -1,0 +1,193 @@
+//! [`Options`]: how to serve, and which of it is refused.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::{Error, Listen, Result};
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where; at least one address.
+    pub listen: Vec<Listen>,
+    /// Also speak HTTP/2 to clients that begin with its preface; otherwise HTTP/1 alone.
+    pub http2: bool,
+    /// The proxies whose forwarding headers are believed. Loopback in here includes the peers of a Unix socket, which
+    /// are on this machine too.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Who may ask.
+    pub users: Vec<User>,
+    /// What a request without credentials may do.
+    pub anonymous: Anonymous,
+    /// How long requests in flight may go on after a shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            http2: false,
+            trusted_proxies: Vec::new(),
+            users: Vec::new(),
+            anonymous: Anonymous::None,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Access without credentials. This crate lets the request in or asks for credentials; that `ReadOnly` does not write is
+/// the application's part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Credentials are asked for.
+    #[default]
+    None,
+    /// May read.
+    ReadOnly,
+    /// May read and write.
+    ReadWrite,
+}
+
+/// One user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The name, without a colon (RFC 7617 section 2).
+    pub name: String,
+    /// How the password is known.
+    pub password: Password,
+}
+
+/// How a password is known.
+#[derive(Clone)]
+pub enum Password {
+    /// An argon2 hash as a PHC string, as [`hash_password`](crate::hash_password) makes it.
+    Hash(String),
+    /// The password itself.
+    Plain(Secret),
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hash(_) => "Hash(..)",
+            Self::Plain(_) => "Plain(..)",
+        })
+    }
+}
+
+/// A text that no log shows.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl Options {
+    /// Refuses what must not be served, warns of what should not be.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.listen.is_empty() {
+            return Err(Error::NoAddress);
+        }
+        let mut names = HashSet::new();
+        for User { name, .. } in &self.users {
+            let refuse = |detail| Err(Error::UserName { user: name.clone(), detail });
+            if name.is_empty() {
+                return refuse("is empty");
+            }
+            if name.contains(':') || name.chars().any(char::is_control) {
+                return refuse("holds a colon or a control character, which Basic authentication cannot carry");
+            }
+            if !names.insert(name.as_str()) {
+                return refuse("is given to two users");
+            }
+        }
+        let beyond_loopback = self.listen.iter().find(|listen| listen.is_reachable_from_outside());
+        if let Some(address) = beyond_loopback {
+            if self.users.is_empty() && self.anonymous == Anonymous::ReadWrite {
+                return Err(Error::OpenToAll { address: address.clone() });
+            }
+            // Behind a trusted proxy it is the proxy that the network sees.
+            if !self.users.is_empty() && self.trusted_proxies.is_empty() {
+                tracing::warn!(
+                    %address,
+                    "passwords cross the network in clear: put a proxy with TLS in front, or listen on 127.0.0.1"
+                );
+            }
+        }
+        if self.users.is_empty() && self.anonymous == Anonymous::None {
+            tracing::warn!("there are no users and anonymous access is off: every request will be refused");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(listen: &[&str], users: usize, anonymous: Anonymous) -> Options {
+        let listen = listen.iter().map(|text| text.parse().unwrap()).collect();
+        let user = |n| User { name: format!("user{n}"), password: Password::Plain(Secret::new("pass")) };
+        Options { listen, users: (0..users).map(user).collect(), anonymous, ..Options::default() }
+    }
+
+    #[test]
+    fn anonymous_writing_without_users_is_refused_beyond_loopback_and_nothing_else_is() {
+        let inside: &[&[&str]] = &[&["127.0.0.1:0"], &["127.8.9.1:0", "[::1]:0"], &["unix:/run/davmux.sock"]];
+        let outside: &[&[&str]] =
+            &[&["0.0.0.0:0"], &["[::]:0"], &["192.168.1.2:0"], &["127.0.0.1:0", "[2001:db8::1]:0"]];
+        for (listens, reachable) in [(inside, false), (outside, true)] {
+            for listen in listens {
+                for users in [0, 1] {
+                    for anonymous in [Anonymous::None, Anonymous::ReadOnly, Anonymous::ReadWrite] {
+                        let refused = reachable && users == 0 && anonymous == Anonymous::ReadWrite;
+                        let checked = options(listen, users, anonymous).check();
+                        let seen = matches!(checked, Err(Error::OpenToAll { .. }));
+                        assert_eq!(seen, refused, "{listen:?}, {users} users, {anonymous:?}: {checked:?}");
+                        assert_eq!(checked.is_err(), refused);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_basic_cannot_carry_or_that_two_share_is_refused() {
+        for names in [&["a:b"][..], &[""], &["a\n"], &["a", "a"]] {
+            let mut options = options(&["127.0.0.1:0"], 0, Anonymous::None);
+            let user = |name: &&str| User { name: (*name).into(), password: Password::Plain(Secret::new("p")) };
+            options.users = names.iter().map(user).collect();
+            assert!(matches!(options.check(), Err(Error::UserName { .. })), "{names:?}");
+        }
+        assert!(matches!(options(&[], 1, Anonymous::None).check(), Err(Error::NoAddress)));
+    }
+
+    #[test]
+    fn no_debug_output_shows_a_password() {
+        let mut options = options(&["127.0.0.1:0"], 0, Anonymous::None);
+        options.users = vec![
+            User { name: "a".into(), password: Password::Plain(Secret::new("hunter2")) },
+            User { name: "b".into(), password: Password::Hash("$argon2id$hunter2".into()) },
+        ];
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,259 @@
+//! [`Server`]: from addresses to answered requests, and the way back at a shutdown.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access_log::chain;
+use crate::credentials::Credentials;
+use crate::listen::{Listener, Socket, Stream};
+use crate::service::Service;
+use crate::{Anonymous, Application, Listen, Options, Result};
+
+/// The request line and all header fields together, in bytes, on both protocols; above it 431.
+const MOST_HEADER: u32 = 64 * 1024;
+/// For the whole head of a request, and for the next request on an idle HTTP/1 connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A silent HTTP/2 connection is asked for a sign of life this often, and closed when none comes.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// What one HTTP/2 stream, and one connection, may send ahead.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+const MOST_STREAMS: u32 = 128;
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// After a failed accept, doubled up to the second while it goes on.
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// A server of one application.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Checks the options and binds every address; no connection is accepted yet.
+    ///
+    /// # Errors
+    /// Options that must not be served, and addresses that cannot be bound; see [`Error`](crate::Error).
+    pub async fn bind<A: Application>(options: Options, application: A) -> Result<Bound<A>> {
+        options.check()?;
+        let credentials = Credentials::new(&options.users)?;
+        let mut listeners = Vec::with_capacity(options.listen.len());
+        for listen in &options.listen {
+            listeners.push(Listener::bind(listen).await?);
+        }
+        let service = Service {
+            application,
+            credentials,
+            anonymous: options.anonymous != Anonymous::None,
+            trusted_proxies: options.trusted_proxies,
+        };
+        let protocols = Protocols::new(options.http2);
+        Ok(Bound { listeners, service: Arc::new(service), protocols, drain: options.drain })
+    }
+}
+
+/// A server that holds its addresses.
+pub struct Bound<A> {
+    listeners: Vec<Listener>,
+    service: Arc<Service<A>>,
+    protocols: Protocols,
+    drain: Duration,
+}
+
+impl<A> fmt::Debug for Bound<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("listeners", &self.listeners).field("drain", &self.drain).finish_non_exhaustive()
+    }
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections whose requests had not ended when the time for that was over.
+    pub cut: usize,
+}
+
+impl<A: Application> Bound<A> {
+    /// The bound addresses, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<Listen> {
+        self.listeners.iter().map(|listener| listener.address().clone()).collect()
+    }
+
+    /// Serves until `shutdown` resolves. Then the listening sockets and idle connections are closed, and requests in flight
+    /// go on for [`Options::drain`] at most. If this future is dropped, everything is cut at once.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Drained {
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let _cut_when_dropped = cut.clone().drop_guard();
+        let _stop_when_dropped = stop.clone().drop_guard();
+        let connections = TaskTracker::new();
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            let acceptor = Acceptor {
+                service: Arc::clone(&self.service),
+                protocols: self.protocols.clone(),
+                connections: connections.clone(),
+                stop: stop.clone(),
+                cut: cut.clone(),
+            };
+            accepting.spawn(acceptor.run(listener));
+        }
+        shutdown.await;
+        stop.cancel();
+        while accepting.join_next().await.is_some() {}
+        connections.close();
+        if timeout(self.drain, connections.wait()).await.is_ok() {
+            return Drained { cut: 0 };
+        }
+        let left = connections.len();
+        tracing::warn!(connections = left, "the time to end requests in flight is over: they are cut");
+        cut.cancel();
+        connections.wait().await;
+        Drained { cut: left }
+    }
+}
+
+/// Takes the connections of one listener.
+struct Acceptor<A> {
+    service: Arc<Service<A>>,
+    protocols: Protocols,
+    connections: TaskTracker,
+    stop: CancellationToken,
+    cut: CancellationToken,
+}
+
+impl<A: Application> Acceptor<A> {
+    async fn run(self, listener: Listener) {
+        let mut backoff = SHORTEST_BACKOFF;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    backoff = SHORTEST_BACKOFF;
+                    self.connections.spawn(self.connection(stream, peer));
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    // No file descriptors, no memory: the next try would fail at once too.
+                    tracing::warn!(address = %listener.address(), %error, "cannot accept connections for the moment");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        () = tokio::time::sleep(backoff) => {}
+                    }
+                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                }
+            }
+        }
+    }
+
+    fn connection(&self, stream: Stream, peer: Option<IpAddr>) -> impl Future<Output = ()> + Send + 'static {
+        let service = Arc::clone(&self.service);
+        let protocols = self.protocols.clone();
+        // A token of its own: asking the shared one would make all connections meet at one lock.
+        let (stop, cut) = (self.stop.child_token(), self.cut.clone());
+        async move {
+            let reset = Arc::new(AtomicBool::new(false));
+            let socket = Socket::new(stream, Arc::clone(&reset));
+            let answer = service_fn(move |request| Arc::clone(&service).answer(request, peer, Arc::clone(&reset)));
+            let ended = match protocols.choose(socket, &stop).await {
+                None => Ok(()),
+                Some((socket, Protocol::Http1)) => {
+                    drive(protocols.http1.serve_connection(TokioIo::new(socket), answer), &stop, &cut).await
+                }
+                Some((socket, Protocol::Http2)) => {
+                    drive(protocols.http2.serve_connection(TokioIo::new(socket), answer), &stop, &cut).await
+                }
+            };
+            if let Err(error) = ended {
+                // A client that leaves is no event; what it asked for has its line in the access log.
+                tracing::debug!(?peer, error = chain(&error), "a connection ended early");
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Runs a connection to its end, gracefully once `stop` is called, and not a step further once `cut` is.
+async fn drive<C>(connection: C, stop: &CancellationToken, cut: &CancellationToken) -> Result<(), C::Error>
+where
+    C: GracefulConnection,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = stop.cancelled() => {}
+    }
+    Pin::as_mut(&mut connection).graceful_shutdown();
+    tokio::select! {
+        biased;
+        ended = connection => ended,
+        () = cut.cancelled() => Ok(()),
+    }
+}
+
+/// How connections are spoken with.
+#[derive(Clone)]
+struct Protocols {
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    /// Whether the preface of HTTP/2 is looked for.
+    offer_http2: bool,
+}
+
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Protocols {
+    fn new(offer_http2: bool) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MOST_HEADER as usize);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_header_list_size(MOST_HEADER)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_concurrent_streams(MOST_STREAMS)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Self { http1, http2, offer_http2 }
+    }
+
+    /// `None`: the client left, said nothing in time, or the server stops.
+    async fn choose(&self, mut socket: Socket, stop: &CancellationToken) -> Option<(Socket, Protocol)> {
+        if !self.offer_http2 {
+            return Some((socket, Protocol::Http1));
+        }
+        let looking = timeout(HEADER_TIMEOUT, socket.begins_with(HTTP2_PREFACE));
+        let is_http2 = tokio::select! {
+            biased;
+            looked = looking => looked.ok()?.ok()?,
+            () = stop.cancelled() => return None,
+        };
+        Some((socket, if is_http2 { Protocol::Http2 } else { Protocol::Http1 }))
+    }
+}

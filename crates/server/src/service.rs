@@ -1,0 +1,117 @@
+//! One request: who asks, may they, and what becomes of the answer.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use futures_util::FutureExt;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use ipnet::IpNet;
+
+use crate::access_log::{AccessLine, LoggedBody};
+use crate::credentials::{Checked, Credentials};
+use crate::forwarded::origin;
+use crate::{Application, Body, Caller, Identity, RequestBody, Scheme};
+
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
+
+/// What all connections of a server share.
+pub(crate) struct Service<A> {
+    pub(crate) application: A,
+    pub(crate) credentials: Arc<Credentials>,
+    /// Whether requests without credentials are let in.
+    pub(crate) anonymous: bool,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+impl<A: Application> Service<A> {
+    /// Answers one request of a connection with `peer`. `reset` makes the end of the connection a reset.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: Option<IpAddr>,
+        reset: Arc<AtomicBool>,
+    ) -> Result<Response<LoggedBody>, Infallible> {
+        let (mut parts, body) = request.into_parts();
+        let version = parts.version;
+        let origin = origin(&parts, peer, &self.trusted_proxies);
+        let user_agent = parts.headers.get(header::USER_AGENT).cloned();
+        let client = origin.client.or(peer);
+        let mut line = AccessLine::new(parts.method.clone(), parts.uri.clone(), user_agent, client);
+        if let Some(authorization) = parts.headers.get_mut(header::AUTHORIZATION) {
+            authorization.set_sensitive(true);
+        }
+        let (body, leftover) = RequestBody::new(body, version);
+        // Kept only where it is needed, so that a plain GET does not pay for it.
+        let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
+
+        let mut response = match self.identify(&parts).await {
+            Ok(identity) => {
+                if let Identity::User(name) = &identity {
+                    line.user = Some(Arc::clone(name));
+                }
+                let caller = Caller {
+                    identity,
+                    peer: origin.client,
+                    scheme: origin.proto.unwrap_or(Scheme::Http),
+                    host: origin.host,
+                    forwarded: origin.forwarded,
+                    trusted_proto: origin.proto.is_some(),
+                };
+                let call = async { self.application.call(Request::from_parts(parts, body), caller).await };
+                AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!(method = %line.method, path = line.uri.path(), "the application panicked");
+                    plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log says more\n")
+                })
+            }
+            Err(refusal) => {
+                drop(body);
+                refusal
+            }
+        };
+        if leftover.is_some_and(|leftover| leftover.answered(expects)) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        // HTTP/1.0 knows no chunks: without a length the end of the connection is the end of the body.
+        let reset = (version < Version::HTTP_11).then_some(reset);
+        Ok(LoggedBody::wrap(response, line, reset))
+    }
+
+    async fn identify(&self, parts: &Parts) -> Result<Identity, Response<Body>> {
+        let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
+            return if self.anonymous || self.application.is_open(parts) {
+                Ok(Identity::Anonymous)
+            } else {
+                Err(unauthorized())
+            };
+        };
+        match self.credentials.check(authorization).await {
+            Checked::User(name) => Ok(Identity::User(name)),
+            Checked::Wrong => Err(unauthorized()),
+            Checked::Busy => {
+                let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many passwords wait to be checked\n");
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                Err(response)
+            }
+        }
+    }
+}
+
+fn unauthorized() -> Response<Body> {
+    let mut response = plain(StatusCode::UNAUTHORIZED, "a user name and a password are needed\n");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let body = Full::from(text).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

@@ -1,0 +1,44 @@
+//! MKCOL (RFC 4918 section 9.3).
+
+use davmux_tree::Problem;
+use http::StatusCode;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use crate::body::Incoming;
+use crate::call::{Answer, Call, empty, to_its_end};
+use crate::guard::Change;
+use crate::headers::content_length;
+use crate::status::Failure;
+
+/// Answers a MKCOL.
+pub(crate) async fn mkcol(call: Call, mut body: Incoming) -> Answer {
+    if content_length(&call.headers)?.is_some_and(|length| length > 0) || !is_empty(&mut body).await? {
+        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "MKCOL takes no body"));
+    }
+    if call.path.is_root() {
+        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "the root exists already"));
+    }
+    call.view.writable(&call.path).or_else(|error| match error.problem() {
+        // What exists already is 405, and create_dir says so.
+        Problem::MountPoint => Ok(()),
+        _ => Err(error),
+    })?;
+    let judged = call.judge().await?;
+    call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await?;
+    to_its_end(async move { call.view.create_dir(&call.path).await }).await??;
+    Ok(empty(StatusCode::CREATED))
+}
+
+async fn is_empty(body: &mut Incoming) -> Result<bool, Failure> {
+    if body.is_end_stream() {
+        return Ok(true);
+    }
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Failure::bad_request("the request's body could not be read"))?;
+        if frame.into_data().is_ok_and(|data| !data.is_empty()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,164 @@
+//! PROPFIND (RFC 4918 section 9.1), streamed page by page.
+
+use std::mem;
+
+use bytes::{BufMut, BytesMut};
+use davmux_tree::{Listing, Node};
+use futures_util::{StreamExt, stream};
+use http::{Response, StatusCode};
+
+use crate::body::{Body, BodyError, Incoming, collect};
+use crate::call::{Answer, Call, full};
+use crate::headers::{self, Depth, lenient};
+use crate::multistatus::{END, START};
+use crate::props::{Ask, Context, Properties};
+use crate::status::{Condition, Failure, XML};
+
+/// The longest body in bytes.
+const LONGEST_BODY: usize = 64 * 1024;
+/// Room for one entry with the usual properties, in bytes.
+const ENTRY: usize = 800;
+
+/// Answers a PROPFIND.
+pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
+    let depth = finite_depth(&call)?;
+    let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
+    let (target, listing) = match depth {
+        Depth::One => {
+            // A storage that has to look twice is asked both at once.
+            let (node, listing) = futures_util::join!(call.view.stat(&call.path), call.view.list(&call.path));
+            let node = node?;
+            let listing = if node.is_dir() { Some(listing?) } else { None };
+            (node, listing)
+        }
+        Depth::Zero | Depth::Infinity => (call.view.stat(&call.path).await?, None),
+    };
+    let locks = match ask.wants_locks() {
+        true => call.locks(&call.place(&call.path)).await?,
+        false => Vec::new(),
+    };
+    let quota = if ask.wants_quota() && target.is_dir() { quota(&call).await } else { None };
+    let properties = properties(&call, &ask, locks, quota);
+    let mut head = BytesMut::with_capacity(16 * 1024);
+    head.put_slice(START);
+    properties.put_target(&mut head, &target);
+    let body = match listing {
+        None => {
+            head.put_slice(END);
+            Body::from(head.freeze())
+        }
+        Some(mut listing) => {
+            // Nothing is sent before the first page is there: until then an error is a status.
+            let first = listing.next().await.transpose()?;
+            let folder = call.shared.base.href(&call.path, true);
+            members(Members { call, properties, folder, head, first, listing, ended: false })
+        }
+    };
+    Ok(multistatus(body))
+}
+
+/// Answers a PROPFIND of a folder above the tree: the way to it, and nothing else, so that a client that looks at the
+/// top of the server before it looks at its mount finds something.
+pub(crate) async fn above(call: Call, depth_of_folder: usize, mut body: Incoming) -> Answer {
+    let depth = finite_depth(&call)?;
+    let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
+    let properties = properties(&call, &ask, Vec::new(), None);
+    let mut out = BytesMut::from(START);
+    let (href, member) = call.shared.base.above(depth_of_folder);
+    properties.put_above(&mut out, &href, href.trim_matches('/').rsplit('/').next().unwrap_or_default());
+    if depth == Depth::One {
+        let (member_href, _) = call.shared.base.above(depth_of_folder + 1);
+        properties.put_above(&mut out, &member_href, member);
+    }
+    out.put_slice(END);
+    Ok(multistatus(Body::from(out.freeze())))
+}
+
+fn multistatus(body: Body) -> Response<Body> {
+    full(StatusCode::MULTI_STATUS, XML, body)
+}
+
+/// 0 or 1; no header means infinity (RFC 4918 section 9.1), and that is refused.
+fn finite_depth(call: &Call) -> Result<Depth, Failure> {
+    match headers::depth(&call.headers)? {
+        Some(depth @ (Depth::Zero | Depth::One)) => Ok(depth),
+        Some(Depth::Infinity) | None => Err(Failure::condition(StatusCode::FORBIDDEN, Condition::FiniteDepth)),
+    }
+}
+
+fn properties(call: &Call, ask: &Ask, locks: Vec<crate::locks::Lock>, quota: Option<davmux_tree::Usage>) -> Properties {
+    // Explorer reads 1 MB of a folder and shows an empty one beyond it, and it never asks for less than allprop.
+    let explorer =
+        lenient(&call.headers, "user-agent").is_some_and(|agent| agent.starts_with("Microsoft-WebDAV-MiniRedir"));
+    Properties::new(
+        ask,
+        Context {
+            base: &call.shared.base,
+            view: &call.view,
+            target: &call.path,
+            locks,
+            now: (call.shared.clock)(),
+            quota,
+            minimal: headers::minimal(&call.headers),
+            short: explorer,
+        },
+    )
+}
+
+/// The room of the storage; without it the property is simply not there.
+async fn quota(call: &Call) -> Option<davmux_tree::Usage> {
+    match call.view.usage(&call.path).await {
+        Ok(usage) => usage,
+        Err(error) => {
+            tracing::debug!(%error, "the storage does not tell its room");
+            None
+        }
+    }
+}
+
+struct Members {
+    call: Call,
+    properties: Properties,
+    /// The target's href, with its slash.
+    folder: String,
+    /// What stands before the first page.
+    head: BytesMut,
+    first: Option<Vec<Node>>,
+    listing: Listing,
+    ended: bool,
+}
+
+/// The body of a listing. Its end is written only after the listing's own clean end; an error cuts it (promise 1).
+fn members(state: Members) -> Body {
+    Body::stream(stream::unfold(state, |mut state| async move {
+        if state.ended {
+            return None;
+        }
+        let page = match state.first.take() {
+            Some(page) => Some(Ok(page)),
+            None => state.listing.next().await,
+        };
+        let chunk = match page {
+            Some(Ok(nodes)) => {
+                let mut out = mem::take(&mut state.head);
+                out.reserve(nodes.len() * ENTRY);
+                for node in &nodes {
+                    state.properties.put_member(&mut out, &state.folder, node);
+                }
+                Ok(out.freeze())
+            }
+            Some(Err(error)) => {
+                state.ended = true;
+                tracing::warn!(path = %state.call.path, %error, "a listing is cut: the client gets an error");
+                Err(BodyError::Cut(error))
+            }
+            None => {
+                state.ended = true;
+                let mut out = mem::take(&mut state.head);
+                out.put_slice(END);
+                Ok(out.freeze())
+            }
+        };
+        Some((chunk, state))
+    }))
+}

@@ -1,0 +1,228 @@
+//! PROPPATCH (RFC 4918 section 9.2): times are set where the storage can, Windows is told what it needs to hear, and
+//! everything else is refused.
+
+use std::time::SystemTime;
+
+use bytes::{BufMut, BytesMut};
+use http::StatusCode;
+
+use crate::body::{Incoming, collect};
+use crate::call::{Answer, Call, full, to_its_end};
+use crate::dates::{parse_http_date, parse_unix};
+use crate::guard::Change;
+use crate::multistatus::{END, START, put_status};
+use crate::props::Live;
+use crate::status::{Condition, Failure, XML};
+use crate::xml::{self, DAV, Element, Name};
+
+/// The longest body in bytes.
+const LONGEST_BODY: usize = 1024 * 1024;
+/// The most properties that one request may change.
+const MOST_CHANGES: usize = 10_000;
+
+/// Explorer reports a failed copy where one of these is refused, though it only repeats what the file system knows.
+const WINDOWS: &str = "urn:schemas-microsoft-com:";
+/// Cyberduck's own.
+const CYBERDUCK: &str = "SAR:";
+
+/// What is to be done with one property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Told as done; there is nothing to do.
+    Ignored,
+    /// The time is set. `Windows`: told as done also where the storage keeps no times.
+    Time {
+        time: SystemTime,
+        must: bool,
+    },
+    Protected,
+    /// A dead property: there is no place for it.
+    NotKept,
+    /// A value that means nothing.
+    BadValue,
+}
+
+impl Verdict {
+    fn of_set(element: &Element) -> Self {
+        let Name { namespace, local } = &element.name;
+        let time = |time: Option<SystemTime>, must| time.map_or(Self::BadValue, |time| Self::Time { time, must });
+        match (&**namespace, &**local) {
+            (WINDOWS, "Win32LastModifiedTime") => time(parse_http_date(&element.text()), false),
+            (WINDOWS, "Win32CreationTime" | "Win32LastAccessTime" | "Win32FileAttributes") => Self::Ignored,
+            (DAV, "getlastmodified") => time(parse_http_date(&element.text()), true),
+            // rclone and ownCloud send seconds, Cyberduck a date.
+            (DAV | CYBERDUCK, "lastmodified") => {
+                let text = element.text();
+                time(parse_unix(&text).or_else(|| parse_http_date(&text)), true)
+            }
+            _ if Live::of(&element.name).is_some() => Self::Protected,
+            _ => Self::NotKept,
+        }
+    }
+
+    fn of_remove(name: &Name) -> Self {
+        if &*name.namespace == WINDOWS && name.local.starts_with("Win32") || Live::of(name).is_none() {
+            // To remove what is not there is no error (section 9.2).
+            return Self::Ignored;
+        }
+        Self::Protected
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Ignored | Self::Time { .. } => StatusCode::OK,
+            Self::Protected | Self::NotKept => StatusCode::FORBIDDEN,
+            Self::BadValue => StatusCode::CONFLICT,
+        }
+    }
+}
+
+/// Answers a PROPPATCH: all of it is done or nothing.
+pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
+    call.view.writable(&call.path)?;
+    let changes = parse(&collect(&mut body, LONGEST_BODY).await?)?;
+    let judged = call.judge().await?;
+    let there = match &judged.node {
+        Some(node) => node.is_some(),
+        None => call.look(&call.path).await?.is_some(),
+    };
+    if !there {
+        return Err(Failure::new(StatusCode::NOT_FOUND, "nothing is there"));
+    }
+    call.guard(&call.path, Change::Itself, &judged.tokens, judged.node.as_ref()).await?;
+    let mut results: Vec<(Name, Verdict, StatusCode)> =
+        changes.into_iter().map(|(name, verdict)| (name, verdict, verdict.status())).collect();
+    if results.iter().all(|(_, _, status)| status.is_success()) {
+        // The last one wins, as if they were done one after the other.
+        let time = results.iter().rev().find_map(|(_, verdict, _)| match verdict {
+            Verdict::Time { time, .. } => Some(*time),
+            _ => None,
+        });
+        if let Some(time) = time {
+            let (view, path) = (call.view.clone(), call.path.clone());
+            let kept = to_its_end(async move { view.set_modified(&path, time).await }).await??;
+            if !kept {
+                for (_, verdict, status) in &mut results {
+                    if matches!(verdict, Verdict::Time { must: true, .. }) {
+                        *status = StatusCode::FORBIDDEN;
+                    }
+                }
+            }
+        }
+    }
+    if results.iter().any(|(_, _, status)| !status.is_success()) {
+        for (_, _, status) in &mut results {
+            if status.is_success() {
+                *status = StatusCode::FAILED_DEPENDENCY;
+            }
+        }
+    }
+    Ok(full(StatusCode::MULTI_STATUS, XML, answer(&call, &results).freeze()))
+}
+
+fn answer(call: &Call, results: &[(Name, Verdict, StatusCode)]) -> BytesMut {
+    let mut out = BytesMut::from(START);
+    out.put_slice(b"<D:response><D:href>");
+    call.shared.base.put_href(&mut out, &call.path, call.slash);
+    out.put_slice(b"</D:href>");
+    let mut told: Vec<(StatusCode, bool)> = Vec::new();
+    for (_, verdict, status) in results {
+        let group = (*status, *verdict == Verdict::Protected);
+        if told.contains(&group) {
+            continue;
+        }
+        told.push(group);
+        out.put_slice(b"<D:propstat><D:prop>");
+        for (name, ..) in
+            results.iter().filter(|(_, verdict, status)| (*status, *verdict == Verdict::Protected) == group)
+        {
+            name.put_empty(&mut out);
+        }
+        out.put_slice(b"</D:prop>");
+        put_status(&mut out, group.0);
+        if group == (StatusCode::FORBIDDEN, true) {
+            out.put_slice(b"<D:error>");
+            Condition::ProtectedProperty.put(&mut out);
+            out.put_slice(b"</D:error>");
+        }
+        out.put_slice(b"</D:propstat>");
+    }
+    out.put_slice(b"</D:response>\n");
+    out.put_slice(END);
+    out
+}
+
+/// Reads the body: what is to be set and removed, in its order.
+fn parse(body: &[u8]) -> Result<Vec<(Name, Verdict)>, Failure> {
+    let root = xml::parse(body)?;
+    if !root.name.is_dav("propertyupdate") {
+        return Err(Failure::bad_request("the body of PROPPATCH must be a propertyupdate element"));
+    }
+    let mut changes = Vec::new();
+    for action in root.elements() {
+        let set = action.name.is_dav("set");
+        if !set && !action.name.is_dav("remove") {
+            continue;
+        }
+        for property in action.elements().filter(|element| element.name.is_dav("prop")).flat_map(Element::elements) {
+            if changes.len() == MOST_CHANGES {
+                return Err(Failure::bad_request("the request changes too many properties"));
+            }
+            let verdict = if set { Verdict::of_set(property) } else { Verdict::of_remove(&property.name) };
+            changes.push((property.name.clone(), verdict));
+        }
+    }
+    if changes.is_empty() {
+        return Err(Failure::bad_request("the request changes no property"));
+    }
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    fn verdict(action: &str, property: &str) -> Verdict {
+        let body = format!(
+            "<D:propertyupdate xmlns:D='DAV:' xmlns:Z='urn:schemas-microsoft-com:'><D:{action}><D:prop>{property}</D:prop></D:{action}></D:propertyupdate>"
+        );
+        parse(body.as_bytes()).unwrap()[0].1
+    }
+
+    #[test]
+    fn times_of_all_vendors_are_understood() {
+        let time = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (property, must) in [
+            (format!("<Z:Win32LastModifiedTime>{date}</Z:Win32LastModifiedTime>"), false),
+            (format!("<D:getlastmodified>{date}</D:getlastmodified>"), true),
+            ("<lastmodified xmlns='DAV:'>784111777</lastmodified>".to_owned(), true),
+            (format!("<lastmodified xmlns='SAR:'>{date}</lastmodified>"), true),
+        ] {
+            assert_eq!(verdict("set", &property), Verdict::Time { time, must }, "{property}");
+        }
+        assert_eq!(verdict("set", "<D:getlastmodified>now</D:getlastmodified>"), Verdict::BadValue);
+    }
+
+    #[test]
+    fn what_the_server_computes_is_protected_and_the_rest_not_kept() {
+        assert_eq!(verdict("set", "<D:getetag>x</D:getetag>"), Verdict::Protected);
+        assert_eq!(verdict("remove", "<D:getlastmodified/>"), Verdict::Protected);
+        assert_eq!(verdict("set", "<a xmlns='urn:x'>1</a>"), Verdict::NotKept);
+        assert_eq!(verdict("remove", "<a xmlns='urn:x'/>"), Verdict::Ignored);
+        assert_eq!(verdict("set", "<Z:Win32FileAttributes>00000020</Z:Win32FileAttributes>"), Verdict::Ignored);
+    }
+
+    #[test]
+    fn what_is_no_propertyupdate_is_refused() {
+        for bad in [
+            "",
+            "<propertyupdate/>",
+            "<propertyupdate xmlns='DAV:'/>",
+            "<propertyupdate xmlns='DAV:'><set/></propertyupdate>",
+        ] {
+            assert!(parse(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+}

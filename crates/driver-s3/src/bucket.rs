@@ -11,7 +11,7 @@ use aws_sdk_s3::primitives::DateTime;
 use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
 use http::uri::Scheme;
 
-use crate::client;
+use crate::client::{self, WholeListing};
 use crate::credentials::Keys;
 use crate::error::Failure;
 use crate::key::Root;
@@ -133,7 +133,7 @@ impl Bucket {
     /// Whether any key begins with this folder's prefix: one call. It also proves that the bucket answers.
     pub(crate) async fn has_members(&self, dir: &RelPath) -> Result<bool, Failure> {
         let call = self.client.list_objects_v2().bucket(&self.name).prefix(self.root.prefix(dir)).max_keys(1);
-        let reply = call.send().await.map_err(|error| Failure::sdk(&error))?;
+        let reply = call.customize().interceptor(WholeListing).send().await.map_err(|error| Failure::sdk(&error))?;
         Ok(!reply.contents().is_empty() || !reply.common_prefixes().is_empty())
     }
 }

@@ -13,13 +13,15 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
+use quick_xml::Reader;
+use quick_xml::events::Event;
 
 use crate::credentials::{ForSdk, Keys};
 use crate::place::Place;
@@ -128,5 +130,68 @@ impl Intercept for ContentMd5 {
         }
         request.headers_mut().insert("content-md5", digest);
         Ok(())
+    }
+}
+
+/// Refuses a listing whose document is cut or garbled. The SDK reads such a document as far as it goes and takes what it
+/// found for all there is.
+#[derive(Debug)]
+pub(crate) struct WholeListing;
+
+impl Intercept for WholeListing {
+    fn name(&self) -> &'static str {
+        "WholeListing"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        if !response.status().is_success() {
+            return Ok(());
+        }
+        let body = response.body().bytes().ok_or("the listing is not in memory")?;
+        check_document(body, "ListBucketResult").map_err(BoxError::from)
+    }
+}
+
+/// Whether this is one whole element of this name and nothing else.
+fn check_document(document: &[u8], root: &str) -> Result<(), String> {
+    let mut reader = Reader::from_reader(document);
+    let mut depth = 0_u32;
+    let mut found = false;
+    loop {
+        match reader.read_event() {
+            Err(error) => return Err(format!("the listing is not XML: {error}")),
+            Ok(Event::Eof) if found && depth == 0 => return Ok(()),
+            Ok(Event::Eof) => return Err("the listing is cut".to_owned()),
+            Ok(Event::Start(start)) => {
+                if depth == 0 && (found || start.local_name().as_ref() != root) {
+                    return Err("the answer is not a listing".to_owned());
+                }
+                found = true;
+                depth += 1;
+            }
+            // The reader has seen that it ends what was begun.
+            Ok(Event::End(_)) => depth = depth.saturating_sub(1),
+            Ok(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_document_is_a_listing() {
+        let check = |text: &str| check_document(text.as_bytes(), "L");
+        assert!(check("<?xml version=\"1.0\"?>\n<L xmlns=\"x\"><a>&amp;</a><b/></L>\n").is_ok());
+        for text in ["", "<L>", "<L><a></L>", "<L><a>x</b></L>", "<M></M>", "<L></L><L>", "<L></L", "<L></L><M></M>"] {
+            assert!(check(text).is_err(), "{text:?}");
+        }
     }
 }

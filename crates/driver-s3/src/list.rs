@@ -11,6 +11,7 @@ use futures_util::stream;
 use tokio::task::JoinSet;
 
 use crate::bucket::{Bucket, time};
+use crate::client::WholeListing;
 use crate::error::backend;
 use crate::key::{Name, decode_listed, name_below};
 use crate::order::{HoldBack, Item, Sorted};
@@ -245,7 +246,8 @@ async fn fetch(bucket: &Bucket, dir: &RelPath, prefix: &str, depth: Depth, token
         .set_delimiter((depth == Depth::Members).then(|| "/".to_owned()))
         .encoding_type(EncodingType::Url)
         .set_continuation_token(token);
-    let reply = call.send().await.map_err(|error| bucket.error(op, dir, &error))?;
+    let reply = call.customize().interceptor(WholeListing).send().await;
+    let reply = reply.map_err(|error| bucket.error(op, dir, &error))?;
     read_reply(&reply, prefix).map_err(|detail| backend(op, dir, detail))
 }
 

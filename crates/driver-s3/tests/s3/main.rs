@@ -1,0 +1,11 @@
+//! The driver on an S3 server in the same process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod changing;
+mod linking;
+mod listing;
+mod looking;
+mod reading;
+mod support;
+mod writing;

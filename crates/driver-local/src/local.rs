@@ -11,7 +11,7 @@ use davmux_driver::{
     ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
 };
 
-use crate::root::{Opened, Root, STAGING, blocking, fail, place};
+use crate::root::{Opened, Root, STAGING, as_file, blocking, fail, place};
 use crate::upload::{LocalUpload, look};
 use crate::{list, rename};
 
@@ -129,13 +129,16 @@ impl Driver for Local {
         let at = path.clone();
         self.with("create folder", path, move |_, opened| {
             let failed = |error| fail("create folder", &at, error);
+            if at.is_root() {
+                return Err(Error::new(ErrorKind::AlreadyExists, "create folder", &at));
+            }
             // Only of a staging folder the parent may be missing.
             if at.parent().is_some_and(|parent| parent.as_str() == STAGING) {
                 opened.staging().map_err(failed)?;
             }
             let (parent, name) = opened.parent(&at).map_err(failed)?;
             parent.create_dir(name).map_err(failed)?;
-            parent.into_std_file().sync_all().map_err(failed)
+            as_file(&parent).and_then(|folder| folder.sync_all()).map_err(failed)
         })
         .await
     }
@@ -178,8 +181,8 @@ impl Driver for Local {
     }
 
     async fn rename(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
-        let (from, to, when) = (from.path.clone(), to.clone(), when.clone());
-        let path = from.clone();
+        let (from, to, when) = (from.clone(), to.clone(), when.clone());
+        let path = from.path.clone();
         self.with("rename", &path, move |root, opened| rename::rename(root, opened, &from, &to, &when)).await
     }
 

@@ -9,14 +9,19 @@ use davmux_driver::{Entry, Error, ErrorKind, Native, RelPath, Result, When};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
-use crate::root::{Opened, Root, fail, fresh_name};
+use crate::root::{Opened, Root, as_file, fail, fresh_name};
 use crate::upload::{Staged, look};
 
 /// Moves a file or folder in one step. Blocks.
-pub(crate) fn rename(root: &Root, opened: &Opened, from: &RelPath, to: &RelPath, when: &When) -> Result<Native<Entry>> {
+pub(crate) fn rename(root: &Root, opened: &Opened, entry: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
+    let from = &entry.path;
     let failed = |error| fail("rename", to, error);
     if to.is_within(from) || from.is_within(to) {
         return Err(Error::new(ErrorKind::InvalidPath, "rename", to).with_detail("one lies in the other"));
+    }
+    // Only the version that the caller saw is moved.
+    if entry.etag.is_some() && look(opened, "rename", from)?.etag != entry.etag {
+        return Err(Error::new(ErrorKind::Precondition, "rename", from));
     }
     let (source, source_name) = opened.parent(from).map_err(|error| fail("rename", from, error))?;
     let (target, target_name) = opened.parent(to).map_err(failed)?;
@@ -24,7 +29,12 @@ pub(crate) fn rename(root: &Root, opened: &Opened, from: &RelPath, to: &RelPath,
         When::Absent => to_nothing(&source, source_name, &target, target_name),
         When::Matches(etag) => {
             let _conditions = root.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-            if look(opened, "rename", to)?.etag.as_ref() != Some(etag) {
+            let there = match look(opened, "rename", to) {
+                Ok(there) => there.etag,
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            if there.as_ref() != Some(etag) {
                 return Err(Error::new(ErrorKind::Precondition, "rename", to));
             }
             source.rename(source_name, &target, target_name)
@@ -38,7 +48,7 @@ pub(crate) fn rename(root: &Root, opened: &Opened, from: &RelPath, to: &RelPath,
         Err(error) => return Err(failed(error)),
     }
     for folder in [source, target] {
-        folder.into_std_file().sync_all().map_err(failed)?;
+        as_file(&folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     }
     look(opened, "rename", to).map(Native::Done)
 }

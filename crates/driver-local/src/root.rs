@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 use davmux_driver::{Error, ErrorKind, RelPath, Result};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// The folder in the root that holds what is not complete yet. Names that begin so are hidden everywhere.
@@ -75,7 +75,7 @@ impl Opened {
     /// Removes what an earlier process left, unless another one is using the folder now.
     fn sweep(&self, root: &Path) {
         let Ok(staging) = self.dir.open_dir(STAGING) else { return };
-        let Ok(lock) = staging.try_clone().map(Dir::into_std_file) else { return };
+        let Ok(lock) = as_file(&staging) else { return };
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let mut count = 0_u64;
             for entry in staging.entries().into_iter().flatten().flatten() {
@@ -117,7 +117,7 @@ impl Opened {
             Err(error) => return Err(error),
         };
         if self.staging.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            self.hold(dir.try_clone()?.into_std_file());
+            self.hold(as_file(&dir)?);
         }
         Ok(dir)
     }
@@ -127,6 +127,12 @@ impl Opened {
         let parent = path.parent().unwrap_or_else(RelPath::root);
         Ok((self.dir.open_dir(place(&parent))?, path.name()))
     }
+}
+
+/// A folder as a file that can be synced and locked: a [`Dir`] is opened with `O_PATH`, which is good for neither.
+pub(crate) fn as_file(dir: &Dir) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(dir, ".", flags, Mode::empty())?))
 }
 
 /// A path as the file system takes it.

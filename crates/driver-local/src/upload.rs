@@ -13,7 +13,7 @@ use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use crate::entry::entry;
-use crate::root::{Opened, Root, STAGING, blocking, fail, fresh_name, place};
+use crate::root::{Opened, Root, STAGING, as_file, blocking, fail, fresh_name, place};
 
 /// How much is collected before it is written.
 const CHUNK: usize = 1024 * 1024;
@@ -78,7 +78,7 @@ impl Staged {
         let meta = self.file.metadata().map_err(failed)?;
         let meta = cap_std::fs::Metadata::from_just_metadata(meta);
         // The name is there; what a power loss would undo is reported as what it is.
-        parent.into_std_file().sync_all().map_err(failed)?;
+        as_file(&parent).and_then(|folder| folder.sync_all()).map_err(failed)?;
         entry(path.clone(), &meta).ok_or_else(|| Error::new(ErrorKind::Backend, "write", path))
     }
 
@@ -148,6 +148,9 @@ impl LocalUpload {
         blocking("write", path, move || {
             let opened = root.get("write", &target)?;
             let failed = |error| fail("write", &target, error);
+            if target.is_root() {
+                return Err(Error::new(ErrorKind::IsDir, "write", &target));
+            }
             let (parent, name) = opened.parent(&target).map_err(failed)?;
             match parent.metadata(name) {
                 Ok(meta) if meta.is_dir() => return Err(Error::new(ErrorKind::IsDir, "write", &target)),

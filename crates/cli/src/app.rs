@@ -1,0 +1,74 @@
+//! What is served: the tree, over WebDAV, to whoever the server says is asking.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use davmux_dav::{Client, Dav, ReadDecision};
+use davmux_driver::meter::Meter;
+use davmux_server::{AccessNote, Application, Body, Caller, Identity, RequestBody, Scheme};
+use davmux_tree::View;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+
+/// The tree over WebDAV.
+pub(crate) struct App {
+    pub(crate) dav: Dav,
+    /// What each user sees.
+    pub(crate) users: HashMap<Arc<str>, View>,
+    /// What is seen without a login.
+    pub(crate) anonymous: Option<View>,
+}
+
+impl App {
+    fn view(&self, identity: &Identity) -> Option<&View> {
+        match identity {
+            Identity::User(name) => self.users.get(name),
+            Identity::Anonymous => self.anonymous.as_ref(),
+        }
+    }
+}
+
+impl Application for App {
+    fn is_open(&self, request: &Parts) -> bool {
+        request.method == Method::OPTIONS
+    }
+
+    async fn call(&self, request: Request<RequestBody>, caller: Caller) -> Response<Body> {
+        if request.method() == Method::OPTIONS {
+            return Dav::options().map(boxed);
+        }
+        let Some(view) = self.view(&caller.identity).cloned() else {
+            // The server lets nobody in whom it does not know, so this user went with a former configuration.
+            let mut response = Response::new(boxed(davmux_dav::Body::empty()));
+            *response.status_mut() = http::StatusCode::FORBIDDEN;
+            return response;
+        };
+        let client = Client {
+            user: match caller.identity {
+                Identity::User(name) => Some(name),
+                Identity::Anonymous => None,
+            },
+            administrator: false,
+            peer: caller.peer,
+            // A proxy that says nothing of the scheme may well speak https with the client.
+            https: caller.scheme == Scheme::Https || (caller.forwarded && !caller.trusted_proto),
+            host: caller.host.map(Arc::from),
+        };
+        let meter = Meter::new();
+        let mut response = meter.clone().scope(self.dav.handle(view, request, client)).await;
+        let read = response.extensions_mut().remove::<ReadDecision>().map(|decision| {
+            let done = if decision.redirect { "redirect" } else { "relay" };
+            (Cow::Borrowed(done), Cow::Borrowed(decision.reason))
+        });
+        let calls = meter.clone();
+        let note = AccessNote { read, backend_calls: Some(Arc::new(move || calls.calls())) };
+        response.extensions_mut().insert(note);
+        response.map(boxed)
+    }
+}
+
+fn boxed(body: davmux_dav::Body) -> Body {
+    body.map_err(Into::into).boxed_unsync()
+}

@@ -1,0 +1,73 @@
+//! `davmux serve`: from a built configuration to a running server, and back.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use davmux_config::{Built, Config};
+use davmux_dav::{Dav, DavOptions};
+use davmux_server::{Listen, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+
+/// Serves what a file describes.
+pub(crate) async fn serve_file(file: &Path, listen: Option<&str>) -> anyhow::Result<ExitCode> {
+    let Some(config) = crate::check::load(file)? else { return Ok(ExitCode::FAILURE) };
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let mut built = build(&config, file).await?;
+    if let Some(listen) = listen {
+        let address = listen.parse().with_context(|| format!("--listen {listen} is not an address"))?;
+        built.server.listen = vec![address];
+    }
+    serve(built, |_| Ok(())).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the tree of a configuration.
+pub(crate) async fn build(config: &Config, file: &Path) -> anyhow::Result<Built> {
+    config.build().await.with_context(|| format!("{} cannot be served", file.display()))
+}
+
+/// Serves until a signal says to stop; `ready` is told the addresses first.
+pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let Built { tree, server, base_path, users, anonymous } = built;
+    let drain = server.drain;
+    let dav = Dav::new(DavOptions { base_path, ..DavOptions::default() }).context("base_path cannot be used")?;
+    let bound = Server::bind(server, App { dav, users, anonymous }).await?;
+    let addresses = bound.addresses();
+    for address in &addresses {
+        match address {
+            Listen::Tcp(address) => writeln!(std::io::stdout(), "listening on http://{address}/")?,
+            Listen::Unix(path) => writeln!(std::io::stdout(), "listening on unix:{}", path.display())?,
+        }
+    }
+    ready(&addresses)?;
+    // A mount in trouble must not keep the others waiting.
+    let start = tokio::spawn({
+        let tree = std::sync::Arc::clone(&tree);
+        async move { tree.start().await }
+    });
+    let stop = stop_signal()?;
+    let drained = bound.serve(stop).await;
+    start.abort();
+    tree.drain(drain).await;
+    tracing::info!(cut = drained.cut, "stopped");
+    Ok(())
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight may end, new ones are refused");
+    })
+}

@@ -1,0 +1,80 @@
+//! The arrows of docs/architecture.md point downward only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What each crate may depend on, development aside.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("davmux-driver", &[]),
+    ("davmux-driver-local", &["davmux-driver"]),
+    ("davmux-driver-s3", &["davmux-driver"]),
+    ("davmux-driver-placeholder", &["davmux-driver"]),
+    ("davmux-driver-testkit", &["davmux-driver", "davmux-s3-server"]),
+    ("davmux-s3-server", &[]),
+    ("davmux-state", &[]),
+    ("davmux-tree", &["davmux-driver", "davmux-state"]),
+    ("davmux-dav", &["davmux-driver", "davmux-tree"]),
+    ("davmux-server", &[]),
+    (
+        "davmux-config",
+        &[
+            "davmux-driver",
+            "davmux-driver-local",
+            "davmux-driver-s3",
+            "davmux-driver-placeholder",
+            "davmux-tree",
+            "davmux-server",
+            "davmux-state",
+        ],
+    ),
+    ("davmux", &["davmux-config", "davmux-dav", "davmux-server", "davmux-s3-server", "davmux-tree", "davmux-driver"]),
+];
+
+fn arrows() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .other_options(["--locked".to_owned(), "--offline".to_owned()])
+        .no_deps()
+        .exec()
+        .unwrap();
+    let normal = cargo_metadata::DependencyKind::Normal;
+    let names = |package: &cargo_metadata::Package, ours: bool| {
+        let kept = package.dependencies.iter().filter(|used| used.kind == normal);
+        kept.map(|used| used.name.clone()).filter(|name| name.starts_with("davmux") == ours).collect()
+    };
+    metadata
+        .packages
+        .iter()
+        .map(|package| (package.name.to_string(), (names(package, true), names(package, false))))
+        .collect()
+}
+
+#[test]
+fn the_arrows_between_the_crates_point_downward_only() {
+    let arrows = arrows();
+    let known: BTreeSet<_> = MAY_USE.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(arrows.keys().cloned().collect::<BTreeSet<_>>(), known, "a crate came or went");
+    for (name, allowed) in MAY_USE {
+        for used in &arrows[*name].0 {
+            assert!(allowed.contains(&used.as_str()), "{name} may not use {used}");
+        }
+    }
+}
+
+#[test]
+fn what_belongs_behind_one_crate_stays_there() {
+    for (name, (_, others)) in arrows() {
+        for other in others {
+            let only = match other.as_str() {
+                "dav-server" => "davmux-dav",
+                "aws-sdk-s3" | "aws-config" | "aws-sigv4" => "davmux-driver-s3",
+                "s3s" => "davmux-s3-server",
+                "cap-std" => "davmux-driver-local",
+                "redb" => "davmux-state",
+                "saphyr" | "saphyr-parser" => "davmux-config",
+                "clap" | "anyhow" | "tracing-subscriber" => "davmux",
+                _ => continue,
+            };
+            assert_eq!(name, only, "{other} belongs behind {only}");
+        }
+    }
+}

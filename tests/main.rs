@@ -1,0 +1,13 @@
+//! End to end: the real binary, real sockets, a real S3 server in this process.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+// The dependency arrows of docs/architecture.md, and the example file.
+mod architecture;
+// What an operation costs in S3 calls and round trips.
+mod cost;
+// Each promise of docs/semantics.md.
+mod promises;
+// Starting, stopping, wrong files, users, logs.
+mod running;
+// Starting the binary and talking to it.
+mod support;

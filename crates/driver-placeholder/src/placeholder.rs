@@ -63,7 +63,8 @@ impl Placeholder {
     }
 
     fn refuse_marker(&self, op: &'static str, path: &RelPath) -> Result<()> {
-        if !self.is_marker(path) {
+        // Something below a marker's name would make a folder of it, which hides the marker.
+        if !path.segments().any(|segment| self.names.iter().any(|name| name == segment)) {
             return Ok(());
         }
         let detail = "this name marks folders in the bucket and is hidden; choose another one";

@@ -1,1 +1,34 @@
-//! To be written.
+//! The mounts file, validated, to a built tree and its views.
+//!
+//! # Why this shape
+//!
+//! * **Every mistake at once, each with its line and column.** The text becomes a tree in which each value knows its place
+//!   (`yaml.rs`), variables are expanded in values (`expand.rs`), and a typed walk (`walk.rs`) reads the sections
+//!   (`sections/`), records what is wrong and goes on. A deserializer would stop at the first mistake, and would have made
+//!   a number of `${X}` before it could be expanded.
+//! * **Keys are data** (`keys.rs`): the guess for a misspelt key, the refusal of keys that come later, and the test that
+//!   each key is documented all read the same tables.
+//! * **A message shows what the file says**, never what a variable or a secret's file holds.
+//! * **The environment is a parameter**, so a test needs no process of its own.
+//! * **One place names all drivers**: the match in `build.rs`.
+//!
+//! # What is deliberately absent
+//!
+//! No network: whether a bucket exists is found out when the tree starts, or by a probe. No logging of what was read. No
+//! reloading: a new file is a new [`Config`].
+
+mod build;
+mod expand;
+mod file;
+mod keys;
+mod mistake;
+mod secret;
+mod sections;
+mod units;
+mod walk;
+mod yaml;
+
+pub use build::{BuildError, Built, DriverError};
+pub use file::{Bucket, Config, Folder, KeyPair, Mount, Password, Server, Storage, User};
+pub use mistake::{LoadError, Mistake, Mistakes, Position};
+pub use secret::Secret;

@@ -1,0 +1,156 @@
+//! From values to what is served: the only place that names all drivers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use davmux_driver::Driver;
+use davmux_driver_local::{Local, LocalOptions};
+use davmux_driver_placeholder::{InvalidNames, Placeholder};
+use davmux_driver_s3::{OptionsError, S3, S3Options, UploadMemory};
+use davmux_server::{Anonymous, Options};
+use davmux_state::Store;
+use davmux_tree::{Access, Tree, TreeOptions, TreePath, View};
+
+use crate::Secret;
+use crate::file::{Bucket, Config, Mount, Password, Storage, User};
+use crate::mistake::Position;
+
+/// All that a server needs.
+#[derive(Debug)]
+pub struct Built {
+    /// The mounts, joined. It has looked at no storage yet.
+    pub tree: Arc<Tree>,
+    /// How to serve it.
+    pub server: Options,
+    /// Where the tree begins in URLs: `/`, `/dav`.
+    pub base_path: String,
+    /// What each user sees.
+    pub users: HashMap<Arc<str>, View>,
+    /// What is seen without credentials; `None`: nothing.
+    pub anonymous: Option<View>,
+}
+
+/// Why a good file cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A driver does not take its options.
+    #[error("line {}: the mount {path} cannot be made", at.line)]
+    Mount {
+        /// Where the mount stands in the file.
+        at: Position,
+        /// Where it would be in the tree.
+        path: TreePath,
+        /// What the driver said.
+        source: DriverError,
+    },
+    /// The state cannot be opened.
+    #[error("`state_dir` cannot be used")]
+    State(#[from] davmux_state::Error),
+    /// A mount could not be made because of a bug.
+    #[error("making the mounts failed unexpectedly: {0}")]
+    Panicked(String),
+}
+
+/// What a driver says of options that it does not take.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// `s3`
+    #[error(transparent)]
+    S3(#[from] OptionsError),
+    /// `placeholder`
+    #[error(transparent)]
+    Placeholder(#[from] InvalidNames),
+}
+
+impl Config {
+    /// Makes the tree, the views and the server's options. Opens the state; asks no storage.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left running.
+    pub async fn build(&self) -> Result<Built, BuildError> {
+        let memory = UploadMemory::new(self.server.upload_memory);
+        let mounts = self.mounts.clone();
+        // A driver for https reads the system's certificates.
+        let made = tokio::task::spawn_blocking(move || {
+            mounts.into_iter().map(|mount| joined(mount, &memory)).collect::<Result<Vec<_>, _>>()
+        });
+        let mounts = made.await.map_err(|error| BuildError::Panicked(error.to_string()))??;
+        let store: Arc<dyn Store> = match &self.server.state_dir {
+            Some(folder) => Arc::new(davmux_state::File::open(folder).await?),
+            None => Arc::new(davmux_state::Memory::new()),
+        };
+        let tree = Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store });
+        let users = self.users.iter().map(|user| (Arc::from(user.name.as_str()), view(&tree, user))).collect();
+        let of_all = |access| View::new(Arc::clone(&tree), TreePath::root(), access);
+        let anonymous = match self.server.anonymous {
+            Anonymous::None => None,
+            Anonymous::ReadOnly => Some(of_all(Access::ReadOnly)),
+            Anonymous::ReadWrite => Some(of_all(Access::ReadWrite)),
+        };
+        Ok(Built { server: self.options(), base_path: self.server.base_path.to_string(), users, anonymous, tree })
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            listen: self.server.listen.clone(),
+            http2: self.server.http2,
+            trusted_proxies: self.server.trusted_proxies.clone(),
+            users: self.users.iter().map(login).collect(),
+            anonymous: self.server.anonymous,
+            drain: self.server.drain,
+        }
+    }
+}
+
+fn login(user: &User) -> davmux_server::User {
+    let password = match &user.password {
+        Password::Hash(hash) => davmux_server::Password::Hash(hash.reveal().to_owned()),
+        Password::Plain(plain) => davmux_server::Password::Plain(davmux_server::Secret::new(plain.reveal())),
+    };
+    davmux_server::User { name: user.name.clone(), password }
+}
+
+fn view(tree: &Arc<Tree>, user: &User) -> View {
+    View::new(Arc::clone(tree), user.root.clone(), user.access)
+}
+
+fn joined(mount: Mount, memory: &UploadMemory) -> Result<davmux_tree::Mount, BuildError> {
+    let Mount { at, path, options, storage } = mount;
+    match driver(storage, memory) {
+        Ok(driver) => Ok(davmux_tree::Mount::new(path, driver, options)),
+        Err(source) => Err(BuildError::Mount { at, path, source }),
+    }
+}
+
+/// One arm a driver.
+fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, DriverError> {
+    Ok(match storage {
+        Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
+        Storage::S3(bucket) => {
+            let (options, placeholder) = s3_options(*bucket);
+            let bucket: Arc<dyn Driver> = Arc::new(S3::open(options, memory.clone())?);
+            // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
+            if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
+        }
+    })
+}
+
+fn s3_options(bucket: Bucket) -> (S3Options, Vec<String>) {
+    let secret = |secret: &Secret| davmux_driver_s3::Secret::new(secret.reveal());
+    let keys = bucket.keys.as_ref();
+    let options = S3Options {
+        endpoint: bucket.endpoint,
+        region: bucket.region,
+        access_key_id: keys.map(|keys| keys.access_key_id.clone()),
+        secret_access_key: keys.map(|keys| secret(&keys.secret_access_key)),
+        session_token: keys.and_then(|keys| keys.session_token.as_ref()).map(secret),
+        root_folder_path: bucket.root_folder_path,
+        force_path_style: bucket.force_path_style,
+        custom_host: bucket.custom_host,
+        custom_host_presign: bucket.custom_host_presign,
+        remove_bucket: bucket.remove_bucket,
+        ..S3Options::new(bucket.bucket)
+    };
+    (options, bucket.placeholder)
+}

@@ -1,0 +1,241 @@
+//! [`Config`]: the file's values, checked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use davmux_server::{Anonymous, IpNet, Listen};
+use davmux_tree::{Access, MountOptions, RedirectRule, TreePath};
+
+use crate::expand::Environment;
+use crate::mistake::{LoadError, Mistake, Mistakes, Position};
+use crate::secret::{Secret, is_world_readable};
+use crate::walk::{Findings, Walk};
+use crate::{keys, sections, yaml};
+
+/// A mounts file without a mistake.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `server`
+    pub server: Server,
+    /// `users`
+    pub users: Vec<User>,
+    /// `redirect_rules`
+    pub redirect_rules: Vec<RedirectRule>,
+    /// `mounts`; at least one.
+    pub mounts: Vec<Mount>,
+    warnings: Vec<Mistake>,
+}
+
+/// `server`: how the tree is served.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where to listen; at least one.
+    pub listen: Vec<Listen>,
+    /// The URL path under which the tree begins.
+    pub base_path: TreePath,
+    /// HTTP/2 beside HTTP/1.1.
+    pub http2: bool,
+    /// Whose forwarding headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where small facts are kept; `None`: in memory.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes that all part buffers of the process may take together.
+    pub upload_memory: u64,
+    /// What a request without credentials may do.
+    pub anonymous: Anonymous,
+    /// How long requests in flight may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+/// One of `users`.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Where the name stands in the file.
+    pub at: Position,
+    /// The name, different from all others, without a colon.
+    pub name: String,
+    /// How the password is known.
+    pub password: Password,
+    /// What this user sees as `/`.
+    pub root: TreePath,
+    /// What this user may do.
+    pub access: Access,
+}
+
+/// How a password is known.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// An argon2 hash as a PHC string.
+    Hash(Secret),
+    /// The password itself.
+    Plain(Secret),
+}
+
+/// One of `mounts`.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Where it stands in the file.
+    pub at: Position,
+    /// Where it is in the tree; different from all others.
+    pub path: TreePath,
+    /// What the tree must know.
+    pub options: MountOptions,
+    /// What is behind it.
+    pub storage: Storage,
+}
+
+/// `driver` and the keys that are its own.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// `local`
+    Local(Folder),
+    /// `s3`
+    S3(Box<Bucket>),
+}
+
+/// A mount with `driver: local`.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// The folder, absolute. It need not be there yet.
+    pub root_folder_path: PathBuf,
+}
+
+/// A mount with `driver: s3`.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Base URL of the service; `None`: Amazon S3.
+    pub endpoint: Option<String>,
+    /// Region to sign for; `None`: found out by the driver.
+    pub region: Option<String>,
+    /// The pair of keys; `None`: the AWS credential chain.
+    pub keys: Option<KeyPair>,
+    /// Prefix of the bucket, without slashes at its ends; empty: all of it.
+    pub root_folder_path: String,
+    /// The bucket stands in the path, not in the host.
+    pub force_path_style: bool,
+    /// Names of markers: the first is written, all are hidden. None: folders exist only while something is in them.
+    pub placeholder: Vec<String>,
+    /// The host of links.
+    pub custom_host: Option<String>,
+    /// Sign for that host.
+    pub custom_host_presign: bool,
+    /// No bucket in that host's paths.
+    pub remove_bucket: bool,
+}
+
+/// Credentials of a bucket.
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// `access_key_id`
+    pub access_key_id: String,
+    /// `secret_access_key`
+    pub secret_access_key: Secret,
+    /// `session_token`
+    pub session_token: Option<Secret>,
+}
+
+/// The longest file that is taken, in bytes. The largest sensible one is far smaller.
+const LONGEST: usize = 4 << 20;
+
+impl Config {
+    /// Reads a file of the disk, with the variables of this process. Relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// [`LoadError::Read`] where the file cannot be read, and [`LoadError::Mistakes`].
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let cannot = |source| LoadError::Read { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(cannot)?;
+        // Made absolute now, so that it does not matter which folder is the working directory later.
+        let whole = std::path::absolute(path).map_err(cannot)?;
+        let base_dir = whole.parent().unwrap_or(Path::new("/"));
+        // A variable that is not UTF-8 cannot be a value of the file.
+        let environment = |name: &str| std::env::var(name).ok();
+        let file = path.display().to_string();
+        let (mut config, clear_secret) = Self::read(&text, &file, base_dir, &environment)?;
+        if let Some(at) = clear_secret
+            && is_world_readable(path)
+        {
+            let message = "a secret stands here in clear, and every user of this machine may read the file; \
+                           chmod 600 it, or use a variable or the key with _file"
+                .to_owned();
+            config.warnings.push(Mistake { file: file.into(), at, message });
+            config.warnings.sort_by_key(|warning| warning.at);
+        }
+        Ok(config)
+    }
+
+    /// Reads a text. `file_name` stands in messages, `base_dir` is what relative paths in it are relative to, and
+    /// `environment` looks a variable up. Apart from the secrets that have files of their own, nothing is read; nothing asks the network.
+    ///
+    /// # Errors
+    /// Every mistake, not the first one only.
+    pub fn parse(
+        text: &str,
+        file_name: &str,
+        base_dir: &Path,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Mistakes> {
+        Self::read(text, file_name, base_dir, &environment).map(|(config, _)| config)
+    }
+
+    /// What is allowed and yet should be known, sorted by place.
+    pub fn warnings(&self) -> &[Mistake] {
+        &self.warnings
+    }
+
+    fn read(
+        text: &str,
+        file_name: &str,
+        base_dir: &Path,
+        environment: Environment<'_>,
+    ) -> Result<(Self, Option<Position>), Mistakes> {
+        let walk = Walk::new(base_dir, environment);
+        let config = read(text, &walk);
+        let (mistakes, warnings, clear_secret) = walk.into_findings();
+        let file: Arc<str> = Arc::from(file_name);
+        let named = |findings: Findings| -> Vec<Mistake> {
+            findings.into_iter().map(|(at, message)| Mistake { file: Arc::clone(&file), at, message }).collect()
+        };
+        match config {
+            Some(config) if mistakes.is_empty() => Ok((Self { warnings: named(warnings), ..config }, clear_secret)),
+            _ => {
+                debug_assert!(!mistakes.is_empty(), "a file was refused and nobody said why");
+                Err(Mistakes::new(named(mistakes)))
+            }
+        }
+    }
+}
+
+fn read(text: &str, walk: &Walk<'_>) -> Option<Config> {
+    if text.len() > LONGEST {
+        walk.mistake(Position::START, "the file is larger than 4 MiB");
+        return None;
+    }
+    let mut wrong = Vec::new();
+    let node = yaml::parse(text, walk.environment, &mut wrong);
+    for (at, message) in wrong {
+        walk.mistake(at, message);
+    }
+    let node = node?;
+    let file = walk.section(&node, "the file", keys::FILE)?;
+    file.required("version");
+    file.parsed("version", "1, the only version there is", |text| (text == "1").then_some(()));
+    let server = sections::server(walk, file.pair("server"));
+    let users = sections::users(walk, file.pair("users"));
+    let redirect_rules = sections::redirect_rules(walk, file.pair("redirect_rules"));
+    let mounts = sections::mounts(walk, file.required("mounts"));
+    let config = Config {
+        server: server?,
+        users: users?,
+        redirect_rules: redirect_rules?,
+        mounts: mounts?,
+        warnings: Vec::new(),
+    };
+    if walk.is_clean() {
+        sections::check_together(walk, &file, &config);
+    }
+    Some(config)
+}

@@ -1,0 +1,166 @@
+//! Every key of the file. What is not in these tables is refused, and a table's key that nobody reads fails the tests.
+
+/// A key of a section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) standing: Standing,
+}
+
+/// What the walk makes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Read.
+    Known,
+    /// Read as the key of this name; another program calls it so.
+    Alias(&'static str),
+    /// Comes with a later version. Only the value that says what this version does anyway is taken.
+    Later(&'static [&'static str]),
+}
+
+impl Key {
+    const fn known(name: &'static str) -> Self {
+        Self { name, standing: Standing::Known }
+    }
+
+    const fn alias(name: &'static str, of: &'static str) -> Self {
+        Self { name, standing: Standing::Alias(of) }
+    }
+
+    const fn later(name: &'static str, harmless: &'static [&'static str]) -> Self {
+        Self { name, standing: Standing::Later(harmless) }
+    }
+}
+
+/// The top of the file.
+pub(crate) const FILE: &[Key] = &[
+    Key::known("version"),
+    Key::known("server"),
+    Key::known("users"),
+    Key::known("redirect_rules"),
+    Key::known("mounts"),
+];
+
+/// `server`.
+pub(crate) const SERVER: &[Key] = &[
+    Key::known("listen"),
+    Key::known("base_path"),
+    Key::known("http2"),
+    Key::known("trusted_proxies"),
+    Key::known("state_dir"),
+    Key::known("upload_memory"),
+    Key::known("anonymous"),
+    Key::known("drain"),
+    Key::later("admin_listen", &[]),
+    Key::later("tls", &[]),
+];
+
+/// One of `users`.
+pub(crate) const USER: &[Key] = &[
+    Key::known("name"),
+    Key::known("password_hash"),
+    Key::known("password_hash_file"),
+    Key::known("password"),
+    Key::known("password_file"),
+    Key::known("root"),
+    Key::known("access"),
+];
+
+/// One of `redirect_rules`.
+pub(crate) const REDIRECT_RULE: &[Key] = &[Key::known("user_agent"), Key::known("read")];
+
+/// A mount with `driver: local`.
+pub(crate) const LOCAL: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("root_folder_path"),
+    Key::known("read_only"),
+    Key::later("junk", &["keep"]),
+];
+
+/// A mount with `driver: s3`.
+pub(crate) const S3: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("bucket"),
+    Key::known("endpoint"),
+    Key::known("region"),
+    Key::known("access_key_id"),
+    Key::known("access_key_id_file"),
+    Key::known("secret_access_key"),
+    Key::known("secret_access_key_file"),
+    Key::known("session_token"),
+    Key::known("session_token_file"),
+    Key::known("root_folder_path"),
+    Key::known("force_path_style"),
+    Key::later("list_object_version", &["v2"]),
+    Key::known("placeholder"),
+    Key::known("custom_host"),
+    Key::known("custom_host_presign"),
+    Key::alias("enable_custom_host_presign", "custom_host_presign"),
+    Key::known("remove_bucket"),
+    Key::known("sign_url_expire"),
+    Key::known("read"),
+    Key::alias("webdav_policy", "read"),
+    Key::known("list_cache"),
+    Key::known("read_only"),
+    Key::later("provider", &[]),
+    Key::later("relay_from", &["endpoint"]),
+    Key::later("proxy_url", &[""]),
+    Key::later("junk", &["keep"]),
+];
+
+/// Every section with the heading that it has in `docs/config.md`.
+#[cfg(test)]
+pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
+    ("The file", FILE),
+    ("server", SERVER),
+    ("users", USER),
+    ("redirect_rules", REDIRECT_RULE),
+    ("mounts, driver local", LOCAL),
+    ("mounts, driver s3", S3),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(file: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+        std::fs::read_to_string(path).unwrap()
+    }
+
+    /// The keys of the tables in docs/config.md below a heading.
+    fn documented<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+        let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
+        let section = rest.split("\n## ").next().unwrap();
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+    }
+
+    #[test]
+    fn every_key_is_a_row_of_its_section_in_the_documentation_and_no_row_is_left_over() {
+        let page = repository("docs/config.md");
+        for (heading, keys) in SECTIONS {
+            let mut rows = documented(&page, heading);
+            let mut names: Vec<_> = keys.iter().map(|key| key.name).collect();
+            rows.sort_unstable();
+            names.sort_unstable();
+            assert_eq!(rows, names, "## {heading}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_this_version_stands_in_the_example_if_only_in_a_comment() {
+        let example = repository("mounts.example.yaml");
+        let shown: Vec<&str> = example
+            .lines()
+            .flat_map(|line| line.split(['{', ',']))
+            .filter_map(|part| part.trim_start_matches(['#', '-', ' ']).split_once(':').map(|(key, _)| key))
+            .collect();
+        for (heading, keys) in SECTIONS {
+            for key in keys.iter().filter(|key| key.standing == Standing::Known) {
+                assert!(shown.contains(&key.name), "{} of {heading} is not in the example", key.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `server`
+
+use std::time::Duration;
+
+use davmux_server::{Anonymous, IpNet, Listen};
+use davmux_tree::TreePath;
+
+use super::tree_path;
+use crate::file::Server;
+use crate::keys;
+use crate::units;
+use crate::walk::{Section, Walk};
+use crate::yaml::Pair;
+
+const MIB: u64 = 1 << 20;
+/// One part of the usual size. With less the S3 driver would not start a part.
+const LEAST_UPLOAD_MEMORY: u64 = 8 * MIB;
+const LONGEST_DRAIN: Duration = Duration::from_secs(24 * 3600);
+
+/// Where no key says otherwise: this machine only.
+fn usual_address() -> Listen {
+    Listen::Tcp(([127, 0, 0, 1], 8080).into())
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec![usual_address()],
+            base_path: TreePath::root(),
+            http2: false,
+            trusted_proxies: Vec::new(),
+            state_dir: None,
+            upload_memory: 256 * MIB,
+            anonymous: Anonymous::None,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<Server> {
+    let usual = Server::default();
+    let Some(pair) = pair else { return Some(usual) };
+    let section = walk.section(&pair.node, "server", keys::SERVER)?;
+    Some(Server {
+        listen: listen(&section).unwrap_or(usual.listen),
+        base_path: section
+            .text("base_path")
+            .and_then(|text| tree_path(&section, "base_path", text))
+            .unwrap_or(usual.base_path),
+        http2: section.flag("http2").unwrap_or(usual.http2),
+        trusted_proxies: trusted_proxies(&section),
+        state_dir: section.text("state_dir").map(|text| walk.resolve(text.as_str())),
+        upload_memory: section
+            .parsed("upload_memory", "a size of 8MiB or more, such as 256MiB", |text| {
+                units::size(text).filter(|size| *size >= LEAST_UPLOAD_MEMORY)
+            })
+            .unwrap_or(usual.upload_memory),
+        anonymous: section
+            .choice(
+                "anonymous",
+                &[("none", Anonymous::None), ("read-only", Anonymous::ReadOnly), ("read-write", Anonymous::ReadWrite)],
+            )
+            .unwrap_or(usual.anonymous),
+        drain: section
+            .parsed("drain", "a duration up to 24h, such as 30s", |text| {
+                units::duration(text, None).filter(|drain| *drain <= LONGEST_DRAIN)
+            })
+            .unwrap_or(usual.drain),
+    })
+}
+
+fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
+    const EXPECTED: &str = "an address such as 127.0.0.1:8080, [::1]:8080 or unix:PATH";
+    let nodes = section.one_or_many("listen")?;
+    if nodes.is_empty() {
+        section.missing("listen");
+    }
+    let mut addresses: Vec<Listen> = Vec::new();
+    for node in nodes {
+        let Some(text) = section.walk.scalar(node, "listen", EXPECTED) else { continue };
+        match text.as_str().parse() {
+            // A port that the system chooses is another one each time.
+            Ok(Listen::Tcp(address)) if address.port() == 0 => addresses.push(Listen::Tcp(address)),
+            Ok(address) => {
+                let address = match address {
+                    Listen::Unix(path) => Listen::Unix(section.walk.resolve(&path.to_string_lossy())),
+                    tcp @ Listen::Tcp(_) => tcp,
+                };
+                if addresses.contains(&address) {
+                    section.walk.mistake(text.at, format!("listen: {} stands there twice", text.shown()));
+                }
+                addresses.push(address);
+            }
+            Err(_) => section.walk.mistake(text.at, format!("listen: {} is not {EXPECTED}", text.shown())),
+        }
+    }
+    Some(addresses)
+}
+
+fn trusted_proxies(section: &Section<'_>) -> Vec<IpNet> {
+    const EXPECTED: &str = "an address or a network such as 10.0.0.0/8";
+    let mut networks = Vec::new();
+    for node in section.one_or_many("trusted_proxies").unwrap_or_default() {
+        let Some(text) = section.walk.scalar(node, "trusted_proxies", EXPECTED) else { continue };
+        let network = text.as_str().parse::<IpNet>();
+        match network.or_else(|_| text.as_str().parse().map(|address: std::net::IpAddr| address.into())) {
+            Ok(network) => networks.push(network.trunc()),
+            Err(_) => section.walk.mistake(text.at, format!("trusted_proxies: {} is not {EXPECTED}", text.shown())),
+        }
+    }
+    networks
+}

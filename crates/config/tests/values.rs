@@ -1,0 +1,190 @@
+//! What a good file means.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use davmux_config::{Config, Password, Storage};
+use davmux_server::{Anonymous, Listen};
+use davmux_tree::{Access, ReadPolicy};
+
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo";
+
+fn parse_in(text: &str, folder: &Path) -> Config {
+    let environment = |name: &str| match name {
+        "S3_KEY" => Some("key".to_owned()),
+        "S3_SECRET" => Some("secret".to_owned()),
+        "RO" => Some("true".to_owned()),
+        "SIZE" => Some("64".to_owned()),
+        "YAML" => Some("x, y: [".to_owned()),
+        _ => None,
+    };
+    Config::parse(text, "mounts.yaml", folder, environment).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn parse(text: &str) -> Config {
+    parse_in(text, Path::new("/etc/davmux"))
+}
+
+fn s3(more: &str) -> (davmux_config::Bucket, davmux_tree::MountOptions) {
+    let config = parse(&format!("version: 1\nmounts:\n  - path: /b\n    driver: s3\n    bucket: films\n{more}"));
+    let mount = config.mounts.into_iter().next().unwrap();
+    match mount.storage {
+        Storage::S3(bucket) => (*bucket, mount.options),
+        Storage::Local(_) => panic!("not a bucket"),
+    }
+}
+
+#[test]
+fn the_example_is_read_as_it_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mounts.example.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let config = parse(&text);
+    assert_eq!(config.mounts.iter().map(|mount| mount.path.to_string()).collect::<Vec<_>>(), ["/documents", "/films"]);
+    assert_eq!(config.users.len(), 2);
+    let Storage::S3(films) = &config.mounts[1].storage else { panic!() };
+    let keys = films.keys.as_ref().unwrap();
+    assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.reveal()), ("key", "secret"));
+    assert!(keys.session_token.is_none() && films.custom_host.is_none() && films.root_folder_path.is_empty());
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mounts.example.yaml");
+    let shown = parse(&std::fs::read_to_string(path).unwrap());
+    let bare = parse("version: 1\nmounts:\n  - { path: /films, driver: s3, bucket: films }\n");
+    let defaults = |config: &Config| {
+        let mount = config.mounts.last().unwrap();
+        let Storage::S3(bucket) = &mount.storage else { panic!() };
+        let server = &config.server;
+        let proxies = server.trusted_proxies.clone();
+        let serving = (server.listen.clone(), server.http2, server.upload_memory, server.anonymous, server.drain);
+        (serving, server.base_path.clone(), proxies, bucket.placeholder.clone(), format!("{:?}", mount.options))
+    };
+    assert_eq!(defaults(&shown), defaults(&bare));
+}
+
+#[test]
+fn a_whole_server_section() {
+    let server = parse(
+        "version: 1\nserver:\n  listen: [\"127.0.0.1:0\", \"[::1]:81\", unix:run/davmux.sock]\n  base_path: /dav/\n  \
+         http2: true\n  trusted_proxies: [10.1.2.3/8, \"::1\"]\n  state_dir: state\n  upload_memory: ${SIZE}MB\n  \
+         anonymous: read-only\n  drain: 1m30s\nmounts: [{path: /, driver: local, root_folder_path: .}]\n",
+    )
+    .server;
+    let socket = PathBuf::from("/etc/davmux/run/davmux.sock");
+    let [first, second] = ["127.0.0.1:0", "[::1]:81"].map(|text| Listen::Tcp(text.parse().unwrap()));
+    assert_eq!(server.listen, [first, second, Listen::Unix(socket)]);
+    assert_eq!(server.base_path.to_string(), "/dav");
+    assert!(server.http2);
+    assert_eq!(server.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(server.state_dir, Some(PathBuf::from("/etc/davmux/state")));
+    assert_eq!(server.upload_memory, 64_000_000);
+    assert_eq!(server.anonymous, Anonymous::ReadOnly);
+    assert_eq!(server.drain, Duration::from_secs(90));
+}
+
+#[test]
+fn users_and_their_passwords() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), "from a file\n").unwrap();
+    std::fs::write(dir.path().join("hash"), format!("{HASH}\n")).unwrap();
+    let doubled = HASH.replace('$', "$$");
+    let text = format!(
+        "version: 1\nusers:\n  - {{name: a, password_hash: \"{HASH}\"}}\n  - {{name: b, password_hash: \"{doubled}\"}}\n  \
+         - {{name: c, password_hash_file: hash}}\n  - {{name: d, password_file: secret, access: read-only}}\n  \
+         - {{name: e, password: 0123, root: /docs/mine}}\nmounts: [{{path: /docs, driver: local, root_folder_path: /srv}}]\n"
+    );
+    let users = parse_in(&text, dir.path()).users;
+    let passwords: Vec<String> = users
+        .iter()
+        .map(|user| match &user.password {
+            Password::Hash(hash) => format!("hash {}", hash.reveal()),
+            Password::Plain(plain) => format!("plain {}", plain.reveal()),
+        })
+        .collect();
+    let hash = format!("hash {HASH}");
+    assert_eq!(passwords, [hash.as_str(), hash.as_str(), hash.as_str(), "plain from a file", "plain 0123"]);
+    assert_eq!(users[0].access, Access::ReadWrite);
+    assert_eq!(users[3].access, Access::ReadOnly);
+    assert_eq!(users[4].root.to_string(), "/docs/mine");
+}
+
+#[test]
+fn what_a_bucket_is_without_more_keys() {
+    let (bucket, options) = s3("");
+    assert!(bucket.keys.is_none() && bucket.endpoint.is_none() && bucket.region.is_none());
+    assert!(!bucket.force_path_style && !bucket.custom_host_presign && !bucket.remove_bucket);
+    assert_eq!(bucket.placeholder, [".placeholder"]);
+    assert_eq!(options.read, ReadPolicy::Auto);
+    assert_eq!((options.list_cache, options.link_life), (Duration::from_secs(60), Duration::from_secs(4 * 3600)));
+    assert!(!options.read_only);
+}
+
+#[test]
+fn markers_are_one_several_or_none() {
+    assert_eq!(s3("    placeholder: .keep\n").0.placeholder, [".keep"]);
+    assert_eq!(s3("    placeholder: [.keep, .placeholder]\n").0.placeholder, [".keep", ".placeholder"]);
+    assert!(s3("    placeholder: \"\"\n").0.placeholder.is_empty());
+    assert!(s3("    placeholder: []\n").0.placeholder.is_empty());
+}
+
+#[test]
+fn times_of_a_bucket() {
+    let life = |text: &str| s3(&format!("    sign_url_expire: {text}\n")).1.link_life;
+    assert_eq!(life("4"), Duration::from_secs(4 * 3600), "a bare number is hours, as AList has it");
+    assert_eq!(life("1s"), Duration::from_secs(1));
+    assert_eq!(life("7d"), Duration::from_secs(7 * 24 * 3600));
+    assert_eq!(s3("    list_cache: 0\n").1.list_cache, Duration::ZERO);
+    assert_eq!(s3("    list_cache: 5m\n").1.list_cache, Duration::from_secs(300));
+}
+
+#[test]
+fn the_names_of_alist_are_understood_and_values_that_change_nothing_are_taken() {
+    let (bucket, options) =
+        s3("    custom_host: https://cdn.example.com/films\n    enable_custom_host_presign: true\n    \
+                                webdav_policy: native_proxy\n    list_object_version: v2\n    junk: keep\n    \
+                                relay_from: endpoint\n    proxy_url: \"\"\n");
+    assert!(bucket.custom_host_presign);
+    assert_eq!(options.read, ReadPolicy::Relay);
+    assert_eq!(s3("    webdav_policy: 302_redirect\n").1.read, ReadPolicy::Redirect);
+}
+
+#[test]
+fn a_value_is_what_its_key_needs_and_a_variable_cannot_break_out() {
+    let (bucket, options) =
+        s3("    region: 0x10\n    read_only: ${RO}\n    root_folder_path: /a b/ü/\n    access_key_id: ${YAML}\n    \
+                                secret_access_key: \"$${x}\"\n");
+    assert_eq!(bucket.region.as_deref(), Some("0x10"));
+    assert!(options.read_only);
+    assert_eq!(bucket.root_folder_path, "a b/ü");
+    let keys = bucket.keys.unwrap();
+    assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.reveal()), ("x, y: [", "${x}"));
+}
+
+#[test]
+fn rules_are_in_the_order_of_the_file() {
+    let config = parse(
+        "version: 1\nredirect_rules:\n  - {user_agent: \"^nPlayer\", read: redirect}\n  - {user_agent: Old, read: relay}\n\
+         mounts: [{path: /, driver: local, root_folder_path: .}]\n",
+    );
+    let rules: Vec<_> = config.redirect_rules.iter().map(|rule| (rule.user_agent.as_str(), rule.redirect)).collect();
+    assert_eq!(rules, [("^nPlayer", true), ("Old", false)]);
+}
+
+#[test]
+fn a_folder_is_relative_to_the_file() {
+    let config = parse("version: 1\nmounts: [{path: /, driver: local, root_folder_path: ../docs}]\n");
+    let Storage::Local(folder) = &config.mounts[0].storage else { panic!() };
+    assert_eq!(folder.root_folder_path, PathBuf::from("/etc/davmux/../docs"));
+    assert_eq!(config.mounts[0].options.list_cache, Duration::ZERO);
+}
+
+#[test]
+fn nothing_shows_a_secret() {
+    let config = parse(
+        "version: 1\nusers: [{name: a, password: hunter2}]\nmounts:\n  - {path: /, driver: s3, bucket: b, access_key_id: id, \
+         secret_access_key: hunter2, session_token: hunter2}\n",
+    );
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

@@ -1,0 +1,73 @@
+//! What is allowed and yet should be known.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::path::Path;
+
+use davmux_config::Config;
+
+const MOUNTS: &str = "mounts: [{path: /, driver: local, root_folder_path: .}]\n";
+
+fn warnings(head: &str) -> Vec<String> {
+    let text = format!("version: 1\n{head}{MOUNTS}");
+    let config =
+        Config::parse(&text, "m.yaml", Path::new("/"), |_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    config.warnings().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_quiet_file_has_none() {
+    assert_eq!(warnings("server: {anonymous: read-only, state_dir: s}\n"), Vec::<String>::new());
+}
+
+#[test]
+fn facts_that_a_restart_forgets() {
+    let all = warnings("server: {anonymous: read-only}\n");
+    assert!(all.len() == 1 && all[0].starts_with("m.yaml:2:1: ") && all[0].contains("memory"), "{all:?}");
+}
+
+#[test]
+fn a_server_that_lets_nobody_in() {
+    let all = warnings("server: {state_dir: s}\n");
+    assert!(all.len() == 1 && all[0].contains("every request will be refused"), "{all:?}");
+}
+
+#[test]
+fn passwords_in_clear_on_the_network_unless_a_proxy_is_named() {
+    let users = "users: [{name: a, password: b}]\n";
+    let about = |server: &str| {
+        let all = warnings(&format!("server: {{state_dir: s, {server}}}\n{users}"));
+        all.iter().any(|text| text.contains("in clear"))
+    };
+    assert!(about("listen: 0.0.0.0:80"));
+    assert!(!about("listen: 127.0.0.1:80"));
+    assert!(!about("listen: 0.0.0.0:80, trusted_proxies: [10.0.0.0/8]"));
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_that_every_user_of_the_machine_may_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (path, secret) = (dir.path().join("m.yaml"), dir.path().join("secret"));
+    let told = |user: &str, mode: u32, secret_mode: u32| {
+        std::fs::write(&secret, "x").unwrap();
+        std::fs::write(&path, format!("version: 1\nserver: {{state_dir: s}}\nusers: [{{name: a, {user}}}]\n{MOUNTS}"))
+            .unwrap();
+        for (file, mode) in [(&path, mode), (&secret, secret_mode)] {
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let config = Config::load(&path).unwrap();
+        config.warnings().iter().filter(|warning| warning.message.contains("chmod 600")).count()
+    };
+    assert_eq!(told("password: p", 0o644, 0o600), 1);
+    assert_eq!(told("password: p", 0o600, 0o600), 0);
+    assert_eq!(told("password: \"${NONE_SUCH:-p}\"", 0o644, 0o600), 0, "not in clear");
+    assert_eq!(told("password_file: secret", 0o644, 0o600), 0);
+    assert_eq!(told("password_file: secret", 0o644, 0o644), 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Config::load(Path::new("/nonexistent/mounts.yaml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/mounts.yaml: cannot be read"), "{error}");
+}

@@ -342,12 +342,72 @@ async fn a_client_that_hangs_up_does_not_stop_a_change() {
         }
     }
     resume.go();
-    while f.store.has("d") {
+    let mut gone = false;
+    // Bounded: a change that was dropped never ends.
+    for _ in 0..1000 {
         tokio::task::yield_now().await;
+        gone = !f.store.has("d");
+        if gone {
+            break;
+        }
     }
+    assert!(gone, "the change stopped with its client");
     f.store.folder("d");
-    while f.status("PUT", "/d/a", &[], "y").await == 423 {
+    for _ in 0..1000 {
         tokio::task::yield_now().await;
+        if f.status("PUT", "/d/a", &[], "y").await != 423 {
+            break;
+        }
     }
     assert_eq!(f.store.bytes("d/a").unwrap(), "y");
+}
+
+/// A body during whose arrival somebody else writes.
+struct Meanwhile(support::Store, bool);
+
+impl http_body::Body for Meanwhile {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if std::mem::replace(&mut self.1, true) {
+            return Poll::Ready(None);
+        }
+        self.0.put("a", "theirs");
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"ours")))))
+    }
+}
+
+#[tokio::test]
+async fn a_condition_still_holds_when_the_file_is_replaced() {
+    for condition in [("if-match", "\"v0\""), ("if", "([\"v0\"])"), ("if-none-match", "\"other\"")] {
+        let f = Fixture::new();
+        f.store.put("a", "former");
+        let request =
+            Request::put("/a").header(condition.0, condition.1).body(Meanwhile(f.store.clone(), false)).unwrap();
+        assert_eq!(f.raw("alice", request).await.status().as_u16(), 412, "{condition:?}");
+        assert_eq!(f.store.bytes("a").unwrap(), "theirs");
+    }
+    let f = Fixture::new();
+    let request = Request::put("/a").header("if-none-match", "*").body(Meanwhile(f.store.clone(), false)).unwrap();
+    assert_eq!(f.raw("alice", request).await.status().as_u16(), 412);
+    assert_eq!(f.store.bytes("a").unwrap(), "theirs");
+}
+
+/// The other way round: the upload took its time, and a lock was given meanwhile.
+#[tokio::test]
+async fn a_lock_that_is_given_during_an_upload_counts() {
+    let f = Fixture::new();
+    f.store.put("a", "former");
+    let (sender, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, std::io::Error>>();
+    let body = StreamBody::new(stream::unfold(frames, |mut frames| async { Some((frames.recv().await?, frames)) }));
+    let put = f.raw("alice", Request::put("/a").body(body).unwrap());
+    let lock = async {
+        sender.send(Ok(Frame::data(Bytes::from_static(b"ours")))).unwrap();
+        f.lock("bob", "/a", "0", "exclusive").await;
+        drop(sender);
+    };
+    let (response, ()) = futures_util::join!(put, lock);
+    assert_eq!(response.status().as_u16(), 423);
+    assert_eq!(f.store.bytes("a").unwrap(), "former");
 }

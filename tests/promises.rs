@@ -63,7 +63,7 @@ async fn a_mount_that_is_down_is_listed_at_the_root_and_is_503_itself() {
 async fn a_missing_bucket_is_503_and_wrong_keys_are_403_and_neither_is_404() {
     let s3 = s3().await;
     let good = bucket("/b", &s3, &[]);
-    let missing = Davmux::serve(&good.replace("bucket: b", "bucket: nowhere")).await;
+    let missing = Davmux::serve(&good.replace("bucket: bucket", "bucket: nowhere")).await;
     missing.logged("the mount is in trouble").await;
     for answer in [missing.propfind("/b/", "1").await, missing.propfind("/b/x", "0").await, missing.get("/b/x").await] {
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -213,7 +213,7 @@ async fn files_and_folders_go_from_one_mount_to_another() {
 
 #[tokio::test]
 async fn only_a_get_is_redirected_and_only_after_its_conditions() {
-    let s3 = Server::builder().bucket("b").strict(Strict::aws()).start().await.unwrap();
+    let s3 = Server::builder().bucket("bucket").strict(Strict::aws()).start().await.unwrap();
     let davmux = Davmux::serve(&bucket("/b", &s3, &[])).await;
     let content = "x".repeat(300 * 1024);
     assert_eq!(davmux.put("/b/large", content.clone()).await, StatusCode::CREATED);
@@ -239,7 +239,7 @@ async fn only_a_get_is_redirected_and_only_after_its_conditions() {
 
 #[tokio::test]
 async fn a_link_serves_the_bytes_for_names_of_every_kind() {
-    let s3 = Server::builder().bucket("b").strict(Strict::aws()).start().await.unwrap();
+    let s3 = Server::builder().bucket("bucket").strict(Strict::aws()).start().await.unwrap();
     let davmux = Davmux::serve(&bucket("/b", &s3, &["read: redirect"])).await;
     for name in ["a+b", "100%25", "a%20b%23c%3Fd", "it's(1)*~", "%F0%9F%98%80", "a%26b=c", "%C3%A9"] {
         let path = format!("/b/{name}");

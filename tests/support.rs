@@ -212,15 +212,15 @@ impl Drop for Davmux {
     }
 }
 
-/// An S3 server with one bucket, `b`.
+/// An S3 server with one bucket, `bucket`.
 pub async fn s3() -> Running {
-    Server::builder().bucket("b").start().await.unwrap()
+    Server::builder().bucket("bucket").start().await.unwrap()
 }
 
-/// A mount of the bucket `b`, with more options as lines of YAML (`"read: relay"`).
+/// A mount of the bucket `bucket`, with more options as lines of YAML (`"read: relay"`).
 pub fn bucket(path: &str, s3: &Running, options: &[&str]) -> String {
     let mut mount = format!(
-        "  - path: {path}\n    driver: s3\n    bucket: b\n    endpoint: {}\n    region: {}\n    access_key_id: {}\n    \
+        "  - path: {path}\n    driver: s3\n    bucket: bucket\n    endpoint: {}\n    region: {}\n    access_key_id: {}\n    \
          secret_access_key: {}\n    force_path_style: true\n",
         s3.endpoint(),
         s3.region(),

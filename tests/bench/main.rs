@@ -61,7 +61,7 @@ impl Bench {
     async fn new(latency: Duration, options: &[&str]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let store = Folder::open(data.path()).unwrap();
-        let s3 = Server::builder().store(store).bucket("b").latency(latency).start().await.unwrap();
+        let s3 = Server::builder().store(store).bucket("bucket").latency(latency).start().await.unwrap();
         let davmux = Davmux::serve(&bucket("/b", &s3, options)).await;
         davmux.logged("the mount is ready").await;
         Self { s3, davmux, _data: data }

@@ -24,7 +24,7 @@ pub(crate) async fn listing(s3: &Running) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let addr = format!("127.0.0.1:{port}");
     let remote = format!(
-        ":s3,provider=Other,endpoint=\"{}\",access_key_id={},secret_access_key={},force_path_style=true:b",
+        ":s3,provider=Other,endpoint=\"{}\",access_key_id={},secret_access_key={},force_path_style=true:bucket",
         s3.endpoint(),
         s3.access_key(),
         s3.secret_key()

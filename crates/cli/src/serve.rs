@@ -14,7 +14,7 @@ use crate::app::App;
 
 /// Serves what a file describes.
 pub(crate) async fn serve_file(file: &Path, listen: Option<&str>) -> anyhow::Result<ExitCode> {
-    let Some(config) = crate::check::load(file)? else { return Ok(ExitCode::FAILURE) };
+    let config = Config::load(file)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

@@ -24,13 +24,14 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
     let depth = finite_depth(&call)?;
     let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let (target, listing) = match depth {
-        Depth::One => {
-            // A storage that has to look twice is asked both at once.
-            let (node, listing) = futures_util::join!(call.view.stat(&call.path), call.view.list(&call.path));
-            let node = node?;
-            let listing = if node.is_dir() { Some(listing?) } else { None };
-            (node, listing)
-        }
+        Depth::One => match call.view.list(&call.path).await {
+            // It is a folder then, and in a bucket nothing more is to be known of it.
+            Ok(listing) => (call.view.stat(&call.path).await?, Some(listing)),
+            Err(error) => match call.view.stat(&call.path).await? {
+                node if node.is_dir() => return Err(error.into()),
+                node => (node, None),
+            },
+        },
         Depth::Zero | Depth::Infinity => (call.view.stat(&call.path).await?, None),
     };
     let locks = match ask.wants_locks() {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use davmux_config::Config;
 use davmux_s3_server::{Folder, Running, Server, Strict};
 use davmux_server::Listen;
 use davmux_tree::{Access, PutRequest, RelPath, Tree, TreePath, View};
@@ -38,7 +39,7 @@ pub(crate) async fn demo(listen: SocketAddr, dir: Option<PathBuf>) -> anyhow::Re
     let s3 = start_s3(&dir).await?;
     let password = (!listen.ip().is_loopback()).then(|| random(12));
     write_file(&file, &mounts_file(listen, &s3, password.as_deref()))?;
-    let Some(config) = crate::check::load(&file)? else { anyhow::bail!("the demo's own file is wrong") };
+    let config = Config::load(&file)?;
     let built = serve::build(&config, &file).await?;
     if fresh {
         add_samples(&built.tree).await.context("the sample files cannot be written")?;

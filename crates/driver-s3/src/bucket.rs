@@ -154,3 +154,59 @@ pub(crate) fn entry_of(path: &RelPath, head: &HeadObjectOutput) -> Option<Entry>
 pub(crate) fn time(time: &DateTime) -> Option<SystemTime> {
     SystemTime::try_from(*time).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+    use crate::options::Secret;
+
+    #[tokio::test]
+    async fn links_and_reads_go_where_the_sdk_goes() {
+        for (endpoint, name, force_path_style) in [
+            (None, "films", false),
+            (None, "my.films", false),
+            (None, "films", true),
+            (Some("https://s3.example.com"), "films", false),
+            (Some("https://s3.example.com"), "my.films", false),
+            (Some("http://s3.example.com"), "my.films", false),
+            (Some("http://s3.example.com:9000"), "films", false),
+            (Some("http://s3.example.com:80/base"), "films", true),
+            (Some("https://s3.example.com/base/"), "films", false),
+            (Some("http://127.0.0.1:9000"), "films", false),
+            (Some("http://[::1]:9000"), "films", false),
+            (Some("s3.eu-west-3.amazonaws.com"), "films", false),
+            (Some("https://s3.example.com"), "Old_Bucket", false),
+        ] {
+            let mut options = S3Options::new(name);
+            options.endpoint = endpoint.map(ToOwned::to_owned);
+            options.region = endpoint.is_none().then(|| "eu-west-3".to_owned());
+            options.access_key_id = Some("id".into());
+            options.secret_access_key = Some(Secret::new("secret"));
+            options.force_path_style = force_path_style;
+            let bucket = Bucket::new(&options).unwrap();
+            let presigning = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
+            let theirs = bucket.client.get_object().bucket(name).key("a b/c+d").presigned(presigning).await.unwrap();
+            let theirs = theirs.uri().split('?').next().unwrap();
+            assert_eq!(bucket.endpoint.url("a b/c+d"), theirs, "{endpoint:?} {name} {force_path_style}");
+        }
+    }
+
+    #[test]
+    fn options_that_cannot_work_are_said_at_once() {
+        let error = |change: fn(&mut S3Options)| {
+            let mut options = S3Options::new("films");
+            change(&mut options);
+            Bucket::new(&options).err()
+        };
+        assert!(matches!(error(|options| options.bucket = "a/b".into()), Some(OptionsError::Bucket(_))));
+        assert!(matches!(error(|options| options.endpoint = Some("ftp://h".into())), Some(OptionsError::Endpoint(_))));
+        assert!(matches!(error(|options| options.custom_host = Some("a b".into())), Some(OptionsError::CustomHost(_))));
+        assert!(matches!(error(|options| options.root_folder_path = "a/../b".into()), Some(OptionsError::Root { .. })));
+        assert_eq!(error(|options| options.access_key_id = Some("id".into())), Some(OptionsError::HalfAKey));
+        assert_eq!(error(|_| ()), None, "no key at all is the AWS chain, which is asked later");
+    }
+}

@@ -48,7 +48,8 @@ pub(crate) fn build(service: &Place, bucket: &str, region: &str, path_style: boo
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
-        .endpoint_url(service.base_url())
+        // Without the slash the SDK joins a path of the endpoint and the bucket to one segment.
+        .endpoint_url(format!("{}/", service.base_url()))
         .force_path_style(path_style)
         .credentials_provider(ForSdk(Arc::clone(keys)))
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

@@ -47,23 +47,17 @@ impl Place {
         self
     }
 
-    /// Whether the bucket can stand in the host, by the rules that the SDK addresses it by: a name that is a DNS label,
-    /// more than one label only without TLS (a wildcard certificate covers one), and no IP address as host.
+    /// Whether the bucket can stand in the host, by the rules that the SDK addresses it by: a name that is one DNS label
+    /// (a wildcard certificate covers no more), and no IP address as host.
     pub(crate) fn takes_bucket_in_host(&self, bucket: &str) -> bool {
         let host = self.host();
         let is_ip = host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok();
-        let label = |label: &str| {
-            let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-            edge(label.as_bytes().first())
-                && edge(label.as_bytes().last())
-                && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        let dotted = bucket.contains('.');
+        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         !is_ip
             && (3..=63).contains(&bucket.len())
-            && bucket.split('.').all(label)
-            && bucket.parse::<std::net::Ipv4Addr>().is_err()
-            && !(dotted && self.is_https())
+            && edge(bucket.as_bytes().first())
+            && edge(bucket.as_bytes().last())
+            && bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     }
 
     /// The host without a port.
@@ -150,7 +144,7 @@ mod tests {
     fn a_bucket_is_kept_out_of_hosts_that_cannot_name_it() {
         assert!(service("https://s3.example.com").takes_bucket_in_host("films"));
         assert!(!service("https://s3.example.com").takes_bucket_in_host("my.films"));
-        assert!(service("http://s3.example.com").takes_bucket_in_host("my.films"));
+        assert!(!service("http://s3.example.com").takes_bucket_in_host("my.films"));
         assert!(!service("http://127.0.0.1:9000").takes_bucket_in_host("films"));
         assert!(!service("http://[::1]:9000").takes_bucket_in_host("films"));
         assert!(!service("https://s3.example.com").takes_bucket_in_host("Films_1"));

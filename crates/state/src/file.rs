@@ -220,4 +220,22 @@ impl Store for File {
         })
         .await
     }
+
+    async fn change(&self, table: Table, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
+        self.write(move |transaction| {
+            let mut facts = transaction.open_table(definition(table))?;
+            let mut changed = false;
+            for (key, value) in changes {
+                changed |= match value {
+                    Some(value) => {
+                        facts.insert(key.as_str(), value.as_slice())?;
+                        true
+                    }
+                    None => facts.remove(key.as_str())?.is_some(),
+                };
+            }
+            Ok(((), if changed { Commit::Yes } else { Commit::No }))
+        })
+        .await
+    }
 }

@@ -7,7 +7,8 @@
 //!   same, so it can take the place of [`Memory`] and [`File`].
 //! * **One atomic step beside the plain ones, [`Store::replace`]**: a value changes only if it is still the one that the
 //!   caller saw. Locks and counters can be built on it without a lock around the store.
-//! * **Typed facts on top**: [`Uploads`] knows how its records are written; nobody else does.
+//! * **One atomic step for many keys, [`Store::change`]**: all changes are seen or none, and a whole subtree's facts cost one sync.
+//! * **Typed facts on top**: [`Uploads`] and [`Properties`] know how their records are written; nobody else does.
 //!
 //! # What is deliberately absent
 //!
@@ -17,11 +18,13 @@
 mod error;
 mod file;
 mod memory;
+mod properties;
 mod store;
 mod uploads;
 
 pub use error::{Error, Result};
 pub use file::File;
 pub use memory::Memory;
+pub use properties::{Properties, Property, PropertyChange};
 pub use store::{Store, Table};
 pub use uploads::{PendingUpload, Uploads};

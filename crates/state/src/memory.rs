@@ -23,7 +23,7 @@ impl Memory {
     }
 
     fn facts(&self) -> MutexGuard<'_, Facts> {
-        // Each operation changes one entry of a map, so a panic elsewhere cannot have left it half-changed.
+        // Nothing between two changes of the map can panic, so it is never left half-changed.
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,5 +65,17 @@ impl Store for Memory {
             None => facts.remove(key),
         };
         Ok(true)
+    }
+
+    async fn change(&self, table: Table, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {
+        let mut facts = self.facts();
+        let facts = facts.entry(table).or_default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => facts.insert(key, value),
+                None => facts.remove(&key),
+            };
+        }
+        Ok(())
     }
 }

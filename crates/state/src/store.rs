@@ -12,6 +12,8 @@ use crate::Result;
 pub enum Table {
     /// Uploads in progress, see [`Uploads`](crate::Uploads).
     Uploads,
+    /// Properties that clients set, see [`Properties`](crate::Properties).
+    Properties,
 }
 
 impl Table {
@@ -19,6 +21,7 @@ impl Table {
     pub fn name(self) -> &'static str {
         match self {
             Self::Uploads => "uploads",
+            Self::Properties => "properties",
         }
     }
 }
@@ -44,4 +47,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// In one step: if the value is `expected` (`None`: absent), sets it to `value` (`None`: removes it). Answers whether it
     /// did.
     async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool>;
+
+    /// In one step: sets each key to its value (`None`: removes it), in this order. Nobody sees a part of it.
+    async fn change(&self, table: Table, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()>;
 }

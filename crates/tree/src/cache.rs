@@ -44,17 +44,35 @@ impl Kept {
     }
 }
 
+/// The members of a folder, by name.
+pub(crate) type Members = BTreeMap<Arc<str>, Kept>;
+
 /// A whole listing.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    members: Mutex<BTreeMap<Arc<str>, Kept>>,
+    /// Shared with those who are reading it, who go on seeing one moment; a change meanwhile goes into a copy.
+    members: Mutex<Arc<Members>>,
     until: Instant,
     weight: u32,
 }
 
 impl Folder {
-    fn members(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Kept>> {
+    fn members(&self) -> MutexGuard<'_, Arc<Members>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, name: &str, found: Option<&Kept>) {
+        let mut shared = self.members();
+        let members = Arc::make_mut(&mut shared);
+        match found {
+            Some(kept) => members.insert(Arc::clone(&kept.node.name), kept.clone()),
+            None => members.remove(name),
+        };
+    }
+
+    /// The members as they are at this moment.
+    pub(crate) fn now(&self) -> Arc<Members> {
+        Arc::clone(&self.members())
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Kept> {
@@ -69,14 +87,6 @@ impl Folder {
     /// How many members have a time that is still to be asked for.
     pub(crate) fn pending(&self) -> usize {
         self.members().values().filter(|kept| kept.time_pending).count()
-    }
-
-    /// At most `count` members after `last`, in the order of their names.
-    pub(crate) fn page_after(&self, last: Option<&Arc<str>>, count: usize) -> Vec<Node> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let members = self.members();
-        let start = last.map_or(Unbounded, |last| Excluded(Arc::clone(last)));
-        members.range((start, Unbounded)).take(count).map(|(_, kept)| kept.node.clone()).collect()
     }
 }
 
@@ -163,19 +173,13 @@ impl Cache {
         }
     }
 
-    pub(crate) fn keep_listing(
-        &self,
-        folder: &TreePath,
-        members: BTreeMap<Arc<str>, Kept>,
-        ttl: Duration,
-        stamp: Stamp,
-    ) {
+    pub(crate) fn keep_listing(&self, folder: &TreePath, members: Members, ttl: Duration, stamp: Stamp) {
         if ttl.is_zero() || members.len() > LARGEST_LISTING {
             return;
         }
         let bytes: usize = members.values().map(|kept| weight(&kept.node)).sum();
         let kept = Arc::new(Folder {
-            members: Mutex::new(members),
+            members: Mutex::new(Arc::new(members)),
             until: Instant::now() + ttl,
             weight: u32::try_from(bytes + 200).unwrap_or(u32::MAX),
         });
@@ -184,7 +188,7 @@ impl Cache {
 
     /// Keeps that a folder is empty which was made after the stamp was taken.
     pub(crate) fn keep_empty(&self, folder: &TreePath, ttl: Duration, stamp: Stamp) {
-        self.keep_listing(folder, BTreeMap::new(), ttl, stamp);
+        self.keep_listing(folder, Members::new(), ttl, stamp);
     }
 
     /// Keeps what a storage said of one path; the stamp is of its folder.
@@ -192,12 +196,17 @@ impl Cache {
         if ttl.is_zero() {
             return;
         }
-        self.keep(path, stamp, || {
-            if let (Some(folder), Some(kept)) = (self.parent_listing(path), &found) {
-                folder.members().insert(Arc::clone(&kept.node.name), kept.clone());
-            }
-            self.lone.insert(path.clone(), (found, Instant::now() + ttl));
-        });
+        self.keep(path, stamp, || self.set(path, found, ttl));
+    }
+
+    fn set(&self, path: &TreePath, found: Option<Kept>, ttl: Duration) {
+        if let Some(folder) = self.parent_listing(path) {
+            folder.set(path.name(), found.as_ref());
+        }
+        if !found.as_ref().is_some_and(|kept| kept.node.is_dir()) {
+            self.folders.invalidate(path);
+        }
+        self.lone.insert(path.clone(), (found, Instant::now() + ttl));
     }
 
     pub(crate) fn listing(&self, folder: &TreePath) -> Option<Arc<Folder>> {
@@ -232,17 +241,10 @@ impl Cache {
         let mut generation = self.generation(self.slot(&parent));
         *generation += 1;
         match now {
-            Some(found) if !ttl.is_zero() => {
-                if let Some(folder) = self.listing(&parent) {
-                    match &found {
-                        Some(kept) => folder.members().insert(Arc::clone(&kept.node.name), kept.clone()),
-                        None => folder.members().remove(path.name()),
-                    };
-                }
-                self.lone.insert(path.clone(), (found, Instant::now() + ttl));
-            }
+            Some(found) if !ttl.is_zero() => self.set(path, found, ttl),
             _ => {
                 self.folders.invalidate(&parent);
+                self.folders.invalidate(path);
                 self.lone.invalidate(path);
             }
         }
@@ -261,12 +263,22 @@ impl Cache {
 
     /// A change of a whole subtree begins; until it is dropped nothing of it is kept, and afterwards nothing is known.
     pub(crate) fn begin_deep(&self, path: &TreePath) -> DeepChange<'_> {
+        self.begin_move(path, true)
+    }
+
+    /// The same, where it is known that no folder stands there before or after unless it is `deep`.
+    pub(crate) fn begin_move(&self, path: &TreePath, deep: bool) -> DeepChange<'_> {
+        if !deep {
+            let parent = path.parent().unwrap_or_else(TreePath::root);
+            *self.generation(self.slot(&parent)) += 1;
+            return DeepChange { cache: self, path: path.clone(), deep, outcome: None };
+        }
         let mut deep = self.deep();
         deep.epoch += 1;
         deep.under_way.push(path.clone());
         drop(deep);
         self.drop_below(path);
-        DeepChange { cache: self, path: path.clone(), outcome: None }
+        DeepChange { cache: self, path: path.clone(), deep: true, outcome: None }
     }
 
     fn drop_below(&self, path: &TreePath) {
@@ -318,6 +330,7 @@ impl Drop for Change<'_> {
 pub(crate) struct DeepChange<'a> {
     cache: &'a Cache,
     path: TreePath,
+    deep: bool,
     outcome: Option<(Duration, Option<Kept>)>,
 }
 
@@ -330,10 +343,15 @@ impl DeepChange<'_> {
 
 impl Drop for DeepChange<'_> {
     fn drop(&mut self) {
-        self.cache.drop_below(&self.path);
+        if self.deep {
+            self.cache.drop_below(&self.path);
+        }
         match self.outcome.take() {
             Some((ttl, now)) => self.cache.end(&self.path, ttl, Some(now)),
             None => self.cache.forget(&self.path),
+        }
+        if !self.deep {
+            return;
         }
         let mut deep = self.cache.deep();
         deep.epoch += 1;

@@ -28,6 +28,8 @@ pub(crate) struct Copying<'a> {
     folders: HashSet<RelPath>,
     /// What was made, by its path in the target's mount.
     made: HashMap<RelPath, Kind>,
+    /// Folders of the source that hold names that cannot be said.
+    unnameable: HashSet<RelPath>,
     /// A folder that the storage cannot keep empty.
     unkept: Option<Error>,
     copied: Copied,
@@ -42,6 +44,7 @@ impl<'a> Copying<'a> {
             to,
             folders: HashSet::new(),
             made: HashMap::new(),
+            unnameable: HashSet::new(),
             unkept: None,
             copied: Copied::default(),
         }
@@ -71,7 +74,7 @@ impl<'a> Copying<'a> {
             }
         }
         match self.unkept.take() {
-            Some(error) if self.copied.versions.is_empty() && self.copied.failed.is_empty() => Err(error),
+            Some(error) if self.copied.files == 0 && self.copied.failed.is_empty() => Err(error),
             _ => Ok(()),
         }
     }
@@ -92,6 +95,8 @@ impl<'a> Copying<'a> {
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
+                // Only the mounts below make a folder of it.
+                Err(error) if nothing_there(&error) && self.tree.mounts.holds_mounts(&from.path) => return,
                 Err(error) => {
                     self.copied.whole = false;
                     return self.fail(from, error);
@@ -99,8 +104,10 @@ impl<'a> Copying<'a> {
             };
             for folder in page.unnameable {
                 let spot = from.at(folder);
-                let error = Error::new(Problem::Unnameable, &spot.path);
-                self.fail(&spot, error);
+                if self.unnameable.insert(spot.rel.clone()) {
+                    let error = Error::new(Problem::Unnameable, &spot.path);
+                    self.fail(&spot, error);
+                }
             }
             let mut entries = page.entries;
             entries.retain(|entry| {
@@ -219,10 +226,17 @@ impl<'a> Copying<'a> {
             match copied {
                 Ok(_) => {
                     self.made.insert(self.to.rel.join(&target), Kind::File);
-                    self.copied.versions.insert(file.path.clone(), Version::of(&file));
+                    self.copied.files += 1;
+                    if self.job.take {
+                        self.copied.versions.insert(file.path.clone(), Version::of(&file));
+                    }
                 }
                 Err(error) => self.fail(&source, error),
             }
         }
     }
+}
+
+fn nothing_there(error: &Error) -> bool {
+    error.is_not_found() || error.problem() == Problem::Storage(ErrorKind::NotDir)
 }

@@ -5,18 +5,20 @@
 //! more. A listing that grows too large to keep goes on with a window: pages that every reader has taken are dropped,
 //! and the load waits for the slowest reader.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use davmux_driver::meter::Meter;
-use davmux_driver::{Page, Pages};
+use davmux_driver::{ErrorKind, Page, Pages};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 
-use crate::cache::{Folder, Kept, LARGEST_LISTING, Stamp};
+use crate::cache::{Folder, Kept, LARGEST_LISTING, Members, Stamp};
 use crate::mounts::Spot;
 use crate::tree::Tree;
+use crate::walk::has_real_dirs;
 use crate::{Error, Node, Result, TreePath};
 
 /// Members of a folder, page by page. Only a stream that ended without an error is the whole listing.
@@ -32,7 +34,7 @@ const WINDOW: usize = 4;
 pub(crate) async fn members(tree: &Arc<Tree>, spot: &Spot) -> Result<Listing> {
     if let Some(folder) = tree.cache.listing(&spot.path) {
         match folder.pending() {
-            0 => return Ok(from_memory(folder)),
+            0 => return Ok(from_memory(&folder)),
             // The storage did not tell the times of files that were just written. One listing tells all of them.
             _ => tree.cache.forget_listing(&spot.path),
         }
@@ -40,18 +42,27 @@ pub(crate) async fn members(tree: &Arc<Tree>, spot: &Spot) -> Result<Listing> {
     if spot.ttl().is_zero() {
         return first_page(straight(spot)).await;
     }
-    first_page(Reader::join(tree, spot).into_stream()).await
+    let stamp = tree.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
+    let listing = first_page(Reader::join(tree, spot).into_stream()).await?;
+    // What has a first page is a folder, and of a folder in a store of keys nothing more is known: a look need not ask.
+    if !has_real_dirs(spot.driver()) && !spot.rel.is_root() {
+        tree.cache.keep_one(&spot.path, Some(Kept::told(Node::folder(spot.path.name()))), spot.ttl(), stamp);
+    }
+    Ok(listing)
 }
 
-fn from_memory(folder: Arc<Folder>) -> Listing {
-    stream::unfold((folder, None, false), |(folder, last, ended)| async move {
-        if ended {
-            return None;
-        }
-        let page = folder.page_after(last.as_ref(), PAGE);
-        let ended = page.len() < PAGE;
-        let last = page.last().map(|node| Arc::clone(&node.name));
-        Some((Ok(page), (folder, last, ended)))
+/// One moment of the folder, however slowly it is read: a file that is renamed meanwhile is not missed.
+fn from_memory(folder: &Folder) -> Listing {
+    stream::unfold(Some((folder.now(), None)), |state| async move {
+        let (members, last) = state?;
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let page: Vec<Node> = members
+            .range::<Arc<str>, _>((start, Bound::Unbounded))
+            .take(PAGE)
+            .map(|(_, kept)| kept.node.clone())
+            .collect();
+        let next = if page.len() < PAGE { None } else { page.last().map(|node| Arc::clone(&node.name)) };
+        Some((Ok(page), next.map(|last| (members, Some(last)))))
     })
     .boxed()
 }
@@ -204,10 +215,11 @@ impl Reader {
         reader
     }
 
-    /// Nobody can join once pages were dropped or the load failed.
+    /// Nobody can join once pages were dropped, and nobody once it has ended: what may be answered from memory, and for
+    /// how long, is the cache's to say, not that of a slow reader.
     fn of(load: &Arc<Load>) -> Option<Self> {
         let mut state = load.state();
-        if state.first > 0 || state.is_large() || matches!(state.ended, Some(Err(_))) {
+        if state.first > 0 || state.is_large() || state.ended.is_some() {
             return None;
         }
         let id = state.next_reader;
@@ -257,7 +269,8 @@ impl Reader {
 
 /// Fetches the pages, for as long as somebody reads them.
 async fn run(tree: Arc<Tree>, spot: Spot, load: Weak<Load>, mut pages: Pages) {
-    let mut whole = BTreeMap::new();
+    let _guard = Unended { load: Weak::clone(&load), spot: spot.clone() };
+    let mut whole = Members::new();
     loop {
         let Some(stamp) = room(&load).await else { return };
         let page = pages.next().await;
@@ -271,11 +284,11 @@ async fn run(tree: Arc<Tree>, spot: Spot, load: Weak<Load>, mut pages: Pages) {
                 }
                 load.push(nodes);
                 if load.state().is_large() {
-                    whole = BTreeMap::new();
+                    whole = Members::new();
                 }
             }
             Some(Err(error)) => {
-                if error.kind() == davmux_driver::ErrorKind::NotFound {
+                if error.kind() == ErrorKind::NotFound {
                     spot.mount.answered();
                 }
                 load.end(Err(spot.error(error)));
@@ -288,6 +301,23 @@ async fn run(tree: Arc<Tree>, spot: Spot, load: Weak<Load>, mut pages: Pages) {
                 load.end(Ok(()));
                 return;
             }
+        }
+    }
+}
+
+/// A load that stopped without a word (a panic in the driver) is an error for its readers, who would wait for ever.
+struct Unended {
+    load: Weak<Load>,
+    spot: Spot,
+}
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        if let Some(load) = self.load.upgrade()
+            && load.state().ended.is_none()
+        {
+            let error = davmux_driver::Error::new(ErrorKind::Backend, "list", &self.spot.rel);
+            load.end(Err(self.spot.error(error.with_detail("the listing stopped half-way"))));
         }
     }
 }
@@ -327,4 +357,92 @@ pub(crate) fn overlaid(listing: Listing, mounted: Vec<Arc<str>>) -> Listing {
 pub(crate) fn of_mounts(mounted: &[Arc<str>]) -> Listing {
     let folders = mounted.iter().map(|name| Node::folder(name)).collect::<Vec<_>>();
     stream::iter([Ok::<_, Error>(folders)]).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mount, MountOptions, TreeOptions};
+    use davmux_driver::{Entry, RelPath};
+    use davmux_driver_testkit::Memory;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    const MEMBERS: usize = LARGEST_LISTING / 4 + 1;
+
+    fn large_page(number: usize) -> Page {
+        let member = |at: usize| RelPath::root().child(&format!("{number}-{at}")).unwrap();
+        Page { entries: (0..MEMBERS).map(|at| Entry::file(member(at), 1)).collect(), unnameable: Vec::new() }
+    }
+
+    /// A load of a folder of twenty large pages, one who reads it, and how many pages were fetched.
+    fn large(pages: usize) -> (Arc<Tree>, Spot, Reader, Arc<AtomicUsize>) {
+        let options = MountOptions { list_cache: Duration::from_secs(60), ..MountOptions::default() };
+        let mount = Mount::new(TreePath::root(), Arc::new(Memory::folders()), options);
+        let store = Arc::new(davmux_state::Memory::new());
+        let tree = Tree::new(vec![mount], TreeOptions { redirect_rules: Vec::new(), store });
+        let spot = tree.spot(&TreePath::parse("/f").unwrap()).unwrap().unwrap();
+        let load = Arc::new(Load {
+            stamp: tree.cache.stamp(&spot.path),
+            state: Mutex::new(State::default()),
+            changed: watch::Sender::new(0),
+        });
+        let reader = Reader::of(&load).unwrap();
+        let fetched = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&fetched);
+        let pages = stream::iter(0..pages).map(move |number| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(large_page(number))
+        });
+        tokio::spawn(run(Arc::clone(&tree), spot.clone(), Arc::downgrade(&load), pages.boxed()));
+        (tree, spot, reader, fetched)
+    }
+
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_too_large_to_keep_waits_for_its_reader_with_a_few_pages() {
+        let (tree, spot, reader, fetched) = large(12);
+        settle().await;
+        // Four pages make it large, and these are not dropped before they are read.
+        assert_eq!(fetched.load(Ordering::Relaxed), WINDOW);
+        assert!(Reader::of(&reader.load).is_none(), "nobody joins a listing that drops its pages");
+        let mut members = 0;
+        while let Some(page) = reader.next().await {
+            members += page.unwrap().len();
+            settle().await;
+            assert!(reader.load.state().pages.len() <= WINDOW);
+        }
+        assert_eq!((members, fetched.load(Ordering::Relaxed)), (12 * MEMBERS, 12));
+        assert!(tree.cache.listing(&spot.path).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_load_that_nobody_reads_ends() {
+        let (_tree, _spot, reader, fetched) = large(12);
+        settle().await;
+        drop(reader);
+        settle().await;
+        assert_eq!(fetched.load(Ordering::Relaxed), WINDOW);
+    }
+
+    #[tokio::test]
+    async fn a_load_that_panics_is_an_error_for_its_reader() {
+        let (tree, spot, reader, _) = large(0);
+        settle().await;
+        assert!(reader.next().await.is_none());
+        let load = Arc::new(Load {
+            stamp: tree.cache.stamp(&spot.path),
+            state: Mutex::new(State::default()),
+            changed: watch::Sender::new(0),
+        });
+        let reader = Reader::of(&load).unwrap();
+        let pages = stream::once(async { panic!("by test") }).boxed();
+        assert!(tokio::spawn(run(tree, spot, Arc::downgrade(&load), pages)).await.is_err());
+        assert!(reader.next().await.unwrap().is_err());
+    }
 }

@@ -58,6 +58,11 @@ impl TreePath {
         self.0.strip_prefix(&folder.0)
     }
 
+    /// Whether it has one Unicode form only, whichever way it is stored.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.0.as_str().is_ascii()
+    }
+
     /// How many segments it has.
     pub fn depth(&self) -> usize {
         self.0.segments().count()

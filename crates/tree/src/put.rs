@@ -12,6 +12,7 @@ use crate::locks::Claim;
 use crate::mounts::Spot;
 use crate::staged::Staged;
 use crate::tree::Tree;
+use crate::walk::has_real_dirs;
 use crate::{Error, Node, Problem, Result, TreePath};
 
 /// What is to be written.
@@ -44,6 +45,7 @@ pub struct Put {
     spot: Spot,
     size: Option<u64>,
     received: u64,
+    /// Nothing stood there when it began.
     created: bool,
 }
 
@@ -166,6 +168,26 @@ impl Drop for Put {
 
 async fn commit(tree: &Tree, spot: &Spot, staged: Staged, created: bool) -> Result<Written> {
     let _claimed = tree.locks.claim(vec![Claim::one(&spot.path)]).await;
+    let created = if has_real_dirs(spot.driver()) {
+        created
+    } else {
+        // A storage of keys would hide the file behind a folder that was made meanwhile, and bring back a folder that was
+        // deleted meanwhile; it cannot tell. What is known already is not asked again.
+        let created = match tree.claimed_target(&spot.path).await {
+            Ok(there) if there.as_ref().is_some_and(Node::is_dir) => {
+                Err(Error::new(Problem::Storage(ErrorKind::IsDir), &spot.path))
+            }
+            Ok(there) => Ok(there.is_none()),
+            Err(error) => Err(error),
+        };
+        match created {
+            Ok(created) => created,
+            Err(error) => {
+                staged.abort().await;
+                return Err(error);
+            }
+        }
+    };
     let change = tree.cache.begin(&spot.path, spot.ttl());
     match staged.finish().await {
         Ok(entry) => {

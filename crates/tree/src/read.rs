@@ -146,12 +146,12 @@ impl Tree {
             }
             Err(error) => {
                 match error.kind() {
-                    ErrorKind::NotFound => {
+                    ErrorKind::NotFound if matches!(known, Known::No) => {
                         spot.mount.answered();
                         self.cache.keep_one(&spot.path, None, spot.ttl(), stamp);
                     }
-                    // What was known of it is not true any more.
-                    ErrorKind::Precondition => self.cache.forget(&spot.path),
+                    // What was known of it is not true any more; a folder may stand there now.
+                    ErrorKind::NotFound | ErrorKind::IsDir | ErrorKind::Precondition => self.cache.forget(&spot.path),
                     _ => {}
                 }
                 Err(spot.error(error))
@@ -287,5 +287,68 @@ impl Resuming {
             }
         }
         Err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mount, MountOptions};
+    use davmux_driver::RelPath;
+    use davmux_driver_testkit::{Memory, shorthand};
+    use std::io::Write;
+
+    fn spot(driver: Memory) -> Spot {
+        let mount = Arc::new(Mount::new(TreePath::root(), Arc::new(driver), MountOptions::default()));
+        Spot { mount, rel: RelPath::parse("f").unwrap(), path: TreePath::parse("/f").unwrap() }
+    }
+
+    async fn all(mut stream: ByteStream) -> Result<Vec<u8>, ErrorKind> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| error.kind())?);
+        }
+        Ok(bytes)
+    }
+
+    fn once(bytes: &'static [u8]) -> ByteStream {
+        stream::iter([Ok(Bytes::from_static(bytes))]).boxed()
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_early_without_a_word_goes_on_where_it_ended() {
+        let memory = Memory::keys();
+        let entry = shorthand::put(&memory, "f", "whole").await;
+        let early = resuming(spot(memory), entry.etag, 0..5, once(b"wh"));
+        assert_eq!(all(early).await.unwrap(), b"whole");
+    }
+
+    #[tokio::test]
+    async fn without_a_tag_or_with_more_than_was_announced_it_is_an_error() {
+        let memory = Memory::keys();
+        shorthand::put(&memory, "f", "whole").await;
+        let short = resuming(spot(memory.clone()), None, 0..5, once(b"wh"));
+        assert_eq!(all(short).await, Err(ErrorKind::Incomplete));
+        let long = resuming(spot(memory), None, 0..5, once(b"whole!"));
+        assert_eq!(all(long).await, Err(ErrorKind::Backend));
+    }
+
+    #[tokio::test]
+    async fn a_local_file_that_shrinks_while_it_is_read_is_an_error() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![b'x'; CHUNK as usize + 10]).unwrap();
+        let file = Arc::new(file);
+        let mut chunks = chunks(spot(Memory::folders()), Arc::clone(&file), 0..CHUNK + 10);
+        assert_eq!(chunks.next().await.unwrap().unwrap().len() as u64, CHUNK);
+        file.set_len(CHUNK + 5).unwrap();
+        assert_eq!(all(chunks).await, Err(ErrorKind::Incomplete));
+    }
+
+    #[tokio::test]
+    async fn a_local_file_is_read_at_the_offsets_of_its_range() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let chunks = chunks(spot(Memory::folders()), Arc::new(file), 3..7);
+        assert_eq!(all(chunks).await.unwrap(), b"3456");
     }
 }

@@ -34,7 +34,11 @@ impl Tree {
 
     async fn delete_now(&self, spot: &Spot, when: &When) -> Result<Vec<Failed>> {
         let _claimed = self.locks.claim(vec![Claim::all(&spot.path)]).await;
-        let node = self.look(&spot.path).await?;
+        let node = match when {
+            // The storage may not check the version by itself, so it is asked what stands there now.
+            When::Matches(_) => self.look_anew(&spot.path).await?,
+            When::Always | When::Absent => self.look(&spot.path).await?,
+        };
         let etag = match when {
             When::Matches(etag) if node.etag.as_ref() != Some(etag) => {
                 return Err(Error::new(Problem::Storage(ErrorKind::Precondition), &spot.path));
@@ -48,6 +52,7 @@ impl Tree {
             let failed = self.remove_tree(spot, |_| Choice::Remove(None)).await;
             if failed.is_empty() {
                 change.is(None, spot.ttl());
+                self.unfinished.target_gone(&spot.path);
             }
             failed
         } else {
@@ -62,20 +67,20 @@ impl Tree {
     /// kept until the member is gone.
     pub(crate) async fn keep_parent(&self, spot: &Spot) -> Result<Leaves> {
         let Some(parent) = spot.parent().filter(|_| !has_real_dirs(spot.driver())) else {
-            return Ok(Leaves { _leave: None, vanished: None });
+            return Ok(Leaves { _leave: None, emptied: None });
         };
         let leave = self.leaving.begin(&parent.path, spot.rel.name());
         let stays = parent.rel.is_root() || self.any_stays(&parent, &leave).await?;
-        let mut vanished = None;
-        if !stays {
-            match spot.driver().keep_dir(&parent.rel).await {
-                Ok(()) => {}
-                // Folders exist only while something is in them: it goes with its last member.
-                Err(error) if error.kind() == ErrorKind::Unsupported => vanished = Some(parent.path),
-                Err(error) => return Err(parent.error(error)),
-            }
+        if stays {
+            return Ok(Leaves { _leave: Some(leave), emptied: None });
         }
-        Ok(Leaves { _leave: Some(leave), vanished })
+        match spot.driver().keep_dir(&parent.rel).await {
+            Ok(()) => {}
+            // Folders exist only while something is in them: it goes with its last member.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            Err(error) => return Err(parent.error(error)),
+        }
+        Ok(Leaves { _leave: Some(leave), emptied: Some(parent) })
     }
 
     async fn any_stays(&self, parent: &Spot, leave: &Leave) -> Result<bool> {
@@ -95,8 +100,11 @@ impl Tree {
 
     /// After the member is gone.
     pub(crate) fn left(&self, leaves: Leaves) {
-        if let Some(folder) = leaves.vanished {
-            self.cache.forget(&folder);
+        // Without a marker the folder went too, and each above it that held nothing else.
+        let mut next = leaves.emptied;
+        while let Some(folder) = next.filter(|folder| !folder.rel.is_root()) {
+            self.cache.forget(&folder.path);
+            next = folder.parent();
         }
     }
 
@@ -114,12 +122,26 @@ impl Tree {
 
     /// Removes a folder with what `choose` says of the members below. A folder stays while something in it does. The
     /// folders come last, so a crash on the way leaves a smaller tree and never a member without its folder.
-    pub(crate) async fn remove_tree(&self, top: &Spot, mut choose: impl FnMut(&Entry) -> Choice) -> Vec<Failed> {
+    pub(crate) async fn remove_tree(&self, top: &Spot, choose: impl FnMut(&Entry) -> Choice) -> Vec<Failed> {
+        self.remove_until(top, choose, || self.tasks.stopping()).await
+    }
+
+    /// Removes what an operation made and cannot use, also when the server is stopping.
+    pub(crate) async fn clear_away(&self, top: &Spot) -> Vec<Failed> {
+        self.remove_until(top, |_| Choice::Remove(None), || false).await
+    }
+
+    async fn remove_until(
+        &self,
+        top: &Spot,
+        mut choose: impl FnMut(&Entry) -> Choice,
+        stopping: impl Fn() -> bool,
+    ) -> Vec<Failed> {
         let mut removals = Removals::new(top);
         let mut folders = vec![top.rel.clone()];
         let mut unnameable = HashSet::new();
         let mut pages = walk(top);
-        while let Some(page) = pages.next().await {
+        'pages: while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
@@ -134,9 +156,9 @@ impl Tree {
                 }
             }
             for entry in page.entries {
-                if self.tasks.stopping() {
+                if stopping() {
                     removals.stay(&top.rel, Error::new(Problem::Stopping, &top.path));
-                    break;
+                    break 'pages;
                 }
                 match (entry.kind, choose(&entry)) {
                     (Kind::Dir, _) => folders.push(entry.path),
@@ -152,9 +174,6 @@ impl Tree {
                     }
                 }
             }
-            if self.tasks.stopping() {
-                break;
-            }
         }
         drop(pages);
         removals.settle().await;
@@ -167,7 +186,8 @@ impl Tree {
 #[derive(Debug)]
 pub(crate) struct Leaves {
     _leave: Option<Leave>,
-    vanished: Option<TreePath>,
+    /// The folder that it was the last member of.
+    emptied: Option<Spot>,
 }
 
 /// What becomes of a file when its folder is removed.

@@ -31,10 +31,11 @@ impl Staged {
             && let Some(id) = self.upload.upload_id()
         {
             let id = id.to_owned();
+            // Before the record is made: it is forgotten even when this future is dropped meanwhile.
+            self.recorded = Some(id.clone());
             if let Err(error) = self.uploads.record(&self.mount(), self.spot.rel.as_str(), &id).await {
                 tracing::warn!(path = %self.spot.path, %error, "an upload's id cannot be kept; a crash now would leave it behind");
             }
-            self.recorded = Some(id);
         }
         written
     }

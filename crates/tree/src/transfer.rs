@@ -6,8 +6,8 @@
 //! real folders cannot hold old and new under one name, so there the new folder is built in the store's own staging
 //! folder and renamed into place.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use davmux_driver::{Entry, ErrorKind, Etag, Expect, Kind, Native, ReadRequest, RelPath, When, WriteRequest};
@@ -92,12 +92,8 @@ impl Tree {
     async fn transfer_now(self: Arc<Self>, job: Job, to: Spot) -> Result<Transferred> {
         let source = if job.take { Claim::all(&job.from) } else { Claim::read(&job.from) };
         let _claimed = self.locks.claim(vec![source, Claim::all(&job.to)]).await;
-        let node = self.look(&job.from).await?;
-        let there = match self.look(&job.to).await {
-            Ok(there) => Some(there),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error),
-        };
+        let (node, there) = futures_util::join!(self.look_anew(&job.from), self.claimed_target(&job.to));
+        let (node, there) = (node?, there?);
         if there.is_some() && !job.overwrite {
             return Err(Error::new(Problem::Exists, &job.to));
         }
@@ -139,9 +135,12 @@ impl Tree {
         if !Arc::ptr_eq(&from.mount, &to.mount) {
             return Ok(false);
         }
+        if has_real_dirs(to.driver()) {
+            self.may_replace(to, there).await?;
+        }
         let when = if there.is_some() { When::Always } else { When::Absent };
-        let source = self.cache.begin_deep(&from.path);
-        let target = self.cache.begin_deep(&to.path);
+        let deep = node.is_dir() || there.is_some_and(Node::is_dir);
+        let (source, target) = (self.cache.begin_move(&from.path, deep), self.cache.begin_move(&to.path, deep));
         match from.driver().rename(&node.to_entry(&from.rel), &to.rel, &when).await {
             Ok(Native::Done(entry)) => {
                 from.mount.answered();
@@ -159,11 +158,17 @@ impl Tree {
         let entry = node.to_entry(&from.rel);
         let over_folder = there.is_some_and(Node::is_dir);
         if over_folder {
+            self.may_replace(to, there).await?;
             let change = self.cache.begin_deep(&to.path);
             if has_real_dirs(to.driver()) {
                 let staging = staging(to)?;
                 let staged = self.copy_version(from, &entry, &staging, &When::Absent).await?;
-                put_in_place(&staging, staged, to).await?;
+                if let Err(error) = put_in_place(&staging, staged, to).await {
+                    self.remove_file(&staging, None).await.unwrap_or_else(|left| {
+                        tracing::warn!(path = %staging.path, error = %left, "a staged copy is not removed yet");
+                    });
+                    return Err(error);
+                }
             } else {
                 self.copy_version(from, &entry, to, &When::Always).await?;
                 // The old folder goes now, and only what marks it and is in it: the file has a key of its own.
@@ -239,7 +244,7 @@ impl Tree {
 
     /// The last step of the MOVE of a file: the source goes if it is still the version that was copied.
     async fn remove_copied(&self, from: &Spot, copied: &Version) -> Vec<Failed> {
-        let unchanged = if from.driver().capabilities().conditional_delete {
+        let unchanged = if from.driver().capabilities().conditional_delete && copied.etag.is_some() {
             Ok(true)
         } else {
             match from.driver().stat(&from.rel, Expect::File).await {
@@ -261,12 +266,14 @@ impl Tree {
 
     async fn move_folder(self: &Arc<Self>, from: &Spot, to: &Spot, there: Option<&Node>) -> Result<Vec<Failed>> {
         let job = Job { from: from.path.clone(), to: to.path.clone(), overwrite: true, deep: true, take: true };
-        let Copied { versions, mut failed, whole } = self.copy_folder(&job, to, there).await?;
+        let Copied { versions, mut failed, whole, .. } = self.copy_folder(&job, to, there).await?;
         if !whole {
-            // What the source holds is not all known; all of it stays.
+            // What the source holds is not all known, or has not taken its place; all of it stays.
             return Ok(failed);
         }
-        let told: std::collections::HashSet<TreePath> = failed.iter().map(|failed| failed.path.clone()).collect();
+        // From here on the target may hold the only copy of a member.
+        self.unfinished.begin(&job);
+        let told: HashSet<TreePath> = failed.iter().map(|failed| failed.path.clone()).collect();
         let change = self.cache.begin_deep(&from.path);
         let stayed = self
             .remove_tree(from, |entry| match versions.get(&entry.path) {
@@ -278,15 +285,21 @@ impl Tree {
         failed.extend(stayed.into_iter().filter(|failed| !told.contains(&failed.path)));
         if failed.is_empty() {
             change.is(None, from.ttl());
+            self.unfinished.end(&job);
         }
         Ok(failed)
     }
 
     /// Copies a folder, or for a job that is not deep the folder alone, over whatever stands at the target.
     async fn copy_folder(self: &Arc<Self>, job: &Job, to: &Spot, there: Option<&Node>) -> Result<Copied> {
+        // What an unfinished move left at the target is not old: it joins it.
+        let there = there.filter(|node| !(job.take && node.is_dir() && self.unfinished.holds(job)));
         let change = self.cache.begin_deep(&to.path);
         let staged = match there {
-            Some(_) if has_real_dirs(to.driver()) => Some(staging(to)?),
+            Some(_) if has_real_dirs(to.driver()) => {
+                self.may_replace(to, there).await?;
+                Some(staging(to)?)
+            }
             _ => None,
         };
         let old = match there {
@@ -294,25 +307,49 @@ impl Tree {
             _ => Vec::new(),
         };
         let mut copying = Copying::new(self, job, staged.clone().unwrap_or_else(|| to.clone()), to.clone());
-        let result = match copying.run().await {
-            Ok(()) => match &staged {
-                Some(staging) => put_in_place(staging, Entry::dir(staging.rel.clone()), to).await.map(drop),
-                None => Ok(()),
-            },
-            Err(error) => Err(error),
-        };
-        if let (Err(_), Some(staging)) = (&result, &staged) {
-            self.remove_tree(staging, |_| Choice::Remove(None)).await;
+        let mut result = copying.run().await;
+        let (mut copied, made) = copying.done();
+        if !copied.stands() && there.is_some() {
+            // New content does not all stand, so nothing old goes, and nothing of the source.
+            copied.whole = false;
+        }
+        let in_place = result.is_ok() && (copied.whole || !job.deep);
+        if let Some(staging) = &staged {
+            if in_place {
+                result = put_in_place(staging, Entry::dir(staging.rel.clone()), to).await.map(drop);
+            }
+            if !in_place || result.is_err() {
+                self.clear_away(staging).await;
+            }
+        } else if !in_place && there.is_some_and(|node| !node.is_dir()) {
+            // The old file is hidden behind the folder that did not come to stand.
+            let left = self.clear_away(to).await;
+            copied.failed.extend(left);
         }
         result?;
-        let (mut copied, made) = copying.done();
-        if copied.failed.is_empty() {
-            copied.failed = self.remove_replaced(to, old, &made).await;
+        if in_place && copied.stands() {
+            let left = self.remove_replaced(to, old, &made).await;
+            // While the source stands, the request can be repeated.
+            copied.whole &= left.is_empty();
+            copied.failed.extend(left);
         }
         if copied.failed.is_empty() {
             change.is(Some(Kept::told(Node::folder(to.path.name()))), to.ttl());
         }
         Ok(copied)
+    }
+
+    /// A folder that holds names that cannot be said is not replaced: they would go unseen.
+    async fn may_replace(&self, to: &Spot, there: Option<&Node>) -> Result<()> {
+        if there.is_some_and(Node::is_dir) {
+            let mut pages = walk(to);
+            while let Some(page) = pages.next().await {
+                if !page?.unnameable.is_empty() {
+                    return Err(Error::new(Problem::Unnameable, &to.path));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What stands at a target before it is replaced, where old and new can stand side by side.
@@ -358,11 +395,54 @@ impl Tree {
 /// What a folder's copy did.
 #[derive(Debug, Default)]
 pub(crate) struct Copied {
-    /// The versions that were copied, by their path in the source's mount.
+    /// The versions that were copied, by their path in the source's mount; kept for a MOVE only.
     pub(crate) versions: HashMap<RelPath, Version>,
+    /// How many files were copied.
+    pub(crate) files: usize,
     pub(crate) failed: Vec<Failed>,
-    /// The source was listed to its end.
+    /// The source was listed to its end, and what was copied of it takes its place.
     pub(crate) whole: bool,
+}
+
+impl Copied {
+    /// Whether everything that has a name was copied. What has none never will be.
+    fn stands(&self) -> bool {
+        self.failed.iter().all(|failed| failed.error.problem() == Problem::Unnameable)
+    }
+}
+
+/// Moves that left members behind. Asked again, such a move joins what stands at its target: to replace that, as another
+/// move onto a folder would, is to lose what the first one moved.
+#[derive(Debug, Default)]
+pub(crate) struct Unfinished(Mutex<HashSet<(TreePath, TreePath)>>);
+
+/// How many unfinished moves are remembered.
+const MOST_UNFINISHED: usize = 10_000;
+
+impl Unfinished {
+    fn moves(&self) -> MutexGuard<'_, HashSet<(TreePath, TreePath)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, job: &Job) {
+        let mut moves = self.moves();
+        if moves.len() < MOST_UNFINISHED {
+            moves.insert((job.from.clone(), job.to.clone()));
+        }
+    }
+
+    fn end(&self, job: &Job) {
+        self.moves().remove(&(job.from.clone(), job.to.clone()));
+    }
+
+    fn holds(&self, job: &Job) -> bool {
+        self.moves().contains(&(job.from.clone(), job.to.clone()))
+    }
+
+    /// Whatever comes there later is something else.
+    pub(crate) fn target_gone(&self, path: &TreePath) {
+        self.moves().retain(|(_, to)| !to.is_within(path));
+    }
 }
 
 /// A fresh place in the storage's own folder, to build what must appear at once.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use davmux_driver::{Expect, RelPath};
+use davmux_driver::{ErrorKind, Expect, RelPath};
 use davmux_state::{Store, Uploads};
-use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::cache::{Cache, Kept, Known};
 use crate::leaving::Leaving;
@@ -14,6 +14,7 @@ use crate::locks::PathLocks;
 use crate::mounts::{Mounts, Place, Spot};
 use crate::redirect::{Links, RedirectRule};
 use crate::tasks::Tasks;
+use crate::transfer::Unfinished;
 use crate::{Error, Mount, Node, Problem, Result, TreePath};
 
 /// What a tree is made of besides its mounts.
@@ -35,6 +36,7 @@ pub struct Tree {
     pub(crate) rules: Vec<RedirectRule>,
     pub(crate) locks: PathLocks,
     pub(crate) leaving: Leaving,
+    pub(crate) unfinished: Unfinished,
     pub(crate) tasks: Tasks,
     pub(crate) uploads: Uploads,
 }
@@ -50,6 +52,7 @@ impl Tree {
             rules: options.redirect_rules,
             locks: PathLocks::default(),
             leaving: Leaving::default(),
+            unfinished: Unfinished::default(),
             tasks: Tasks::default(),
             uploads: Uploads::new(options.store),
         })
@@ -119,7 +122,7 @@ impl Tree {
         }
     }
 
-    /// What stands at a path, spelled exactly so.
+    /// What stands at a path, spelled exactly so. Its time may still be to be asked for.
     pub(crate) async fn look(&self, path: &TreePath) -> Result<Node> {
         let spot = self.spot(path)?;
         let (Some(spot), false) = (spot, self.mounts.is_fixed(path)) else {
@@ -127,10 +130,18 @@ impl Tree {
         };
         match self.cache.known(path) {
             Known::Absent => Err(Error::new(Problem::NotFound, path)),
-            Known::Present(kept) if !kept.time_pending => Ok(kept.node),
-            // Only a file's time can be pending, so no folder stands there.
-            Known::Present(_) => self.ask(&spot, Expect::File).await,
+            Known::Present(kept) => Ok(kept.node),
             Known::No => self.ask(&spot, Expect::Any).await,
+        }
+    }
+
+    /// The same with its time, which a storage may not have told with the answer to a write: it is asked for only when
+    /// somebody wants to see it.
+    pub(crate) async fn look_at_time(&self, path: &TreePath, node: Node) -> Result<Node> {
+        match (self.spot(path)?, self.cache.known(path)) {
+            // Only a file's time can be pending, so no folder stands there.
+            (Some(spot), Known::Present(kept)) if kept.time_pending => self.ask(&spot, Expect::File).await,
+            _ => Ok(node),
         }
     }
 
@@ -143,13 +154,51 @@ impl Tree {
                 self.cache.keep_one(&spot.path, Some(Kept::told(node.clone())), spot.ttl(), stamp);
                 Ok(node)
             }
+            // It was not asked about a folder, and one may stand there now.
+            Err(error) if error.kind() == ErrorKind::NotFound && expect == Expect::File => {
+                self.cache.forget(&spot.path);
+                Box::pin(self.ask(spot, Expect::Any)).await
+            }
             Err(error) => {
-                if error.kind() == davmux_driver::ErrorKind::NotFound {
+                if error.kind() == ErrorKind::NotFound {
                     spot.mount.answered();
                     self.cache.keep_one(&spot.path, None, spot.ttl(), stamp);
                 }
                 Err(spot.error(error))
             }
+        }
+    }
+
+    /// Looks at a path that is about to be copied, moved or deleted as the version that is there: what is kept of a file
+    /// may be older than what another program wrote.
+    pub(crate) async fn look_anew(&self, path: &TreePath) -> Result<Node> {
+        match (self.spot(path)?, self.cache.known(path)) {
+            (Some(spot), Known::Present(kept)) if !kept.node.is_dir() && !self.mounts.is_fixed(path) => {
+                self.ask(&spot, Expect::File).await
+            }
+            _ => self.look(path).await,
+        }
+    }
+
+    /// What stands at a target, looked at once more when the path is claimed: until then another operation may have put
+    /// something there, or removed its folder.
+    pub(crate) async fn claimed_target(&self, path: &TreePath) -> Result<Option<Node>> {
+        let parent = path.parent().unwrap_or_else(TreePath::root);
+        let look = async {
+            match self.cache.known(path) {
+                // Also one whose time is still to be asked for.
+                Known::Present(kept) => Ok(kept.node),
+                _ => self.look(path).await,
+            }
+        };
+        let (there, parent_is_folder) = futures_util::join!(look, self.is_folder(&parent));
+        if !parent_is_folder? {
+            return Err(Error::new(Problem::NoParent, path));
+        }
+        match there {
+            Ok(node) => Ok(Some(node)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -178,26 +227,41 @@ impl Tree {
             // A file, or nothing: which of the two was not asked, so nothing is kept.
             Ok(_) => Ok(false),
             Err(error) => match error.kind() {
-                davmux_driver::ErrorKind::NotFound | davmux_driver::ErrorKind::NotDir => Ok(false),
+                ErrorKind::NotFound | ErrorKind::NotDir => Ok(false),
                 _ => Err(spot.error(error)),
             },
         }
     }
 
-    /// What stands at a path in whichever Unicode form it is stored: exactly as asked, then NFC, then NFD. Answers the path
-    /// as it is stored.
+    /// What stands at a path in whichever Unicode form it is stored: exactly as asked, then NFC, then NFD, segment by
+    /// segment, since a folder and what is in it may have been named by different programs. Answers the path as it is stored.
     pub(crate) async fn find(&self, path: &TreePath) -> Result<(TreePath, Node)> {
         let error = match self.look(path).await {
             Ok(node) => return Ok((path.clone(), node)),
             Err(error) => error,
         };
-        if error.is_not_found() {
-            for form in other_forms(path) {
-                match self.look(&form).await {
-                    Ok(node) => return Ok((form, node)),
-                    Err(error) if error.is_not_found() => {}
-                    Err(error) => return Err(error),
-                }
+        let Some(parent) = path.parent().filter(|_| error.is_not_found() && !path.is_ascii()) else {
+            return Err(error);
+        };
+        let folder = if parent.is_ascii() {
+            parent.clone()
+        } else {
+            match Box::pin(self.find(&parent)).await {
+                Ok((stored, node)) if node.is_dir() => stored,
+                Ok(_) => return Err(error),
+                Err(above) if above.is_not_found() => return Err(error),
+                Err(above) => return Err(above),
+            }
+        };
+        for name in forms(path.name()) {
+            let Ok(form) = folder.child(&name) else { continue };
+            if form == *path {
+                continue;
+            }
+            match self.look(&form).await {
+                Ok(node) => return Ok((form, node)),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
             }
         }
         Err(error)
@@ -240,36 +304,40 @@ impl Tree {
         let Some(spot) = self.spot(path)? else {
             return Ok(listing::of_mounts(&mounted));
         };
-        match self.cache.known(path) {
-            Known::Absent if mounted.is_empty() => return Err(Error::new(Problem::NotFound, path)),
-            Known::Present(kept) if !kept.node.is_dir() && mounted.is_empty() => {
-                return Err(Error::new(Problem::Storage(davmux_driver::ErrorKind::NotDir), path));
+        // What the storage above has under the name of a mount does not count.
+        if !self.mounts.is_fixed(path) {
+            match self.cache.known(path) {
+                Known::Absent => return Err(Error::new(Problem::NotFound, path)),
+                Known::Present(kept) if !kept.node.is_dir() => {
+                    return Err(Error::new(Problem::Storage(ErrorKind::NotDir), path));
+                }
+                _ => {}
             }
-            _ => {}
         }
         match listing::members(self, &spot).await {
             Ok(members) => Ok(listing::overlaid(members, mounted)),
-            Err(error) if error.is_not_found() && !mounted.is_empty() => Ok(listing::of_mounts(&mounted)),
+            // The storage has nothing there, or a file that the mounts hide.
+            Err(error)
+                if !mounted.is_empty()
+                    && (error.is_not_found() || error.problem() == Problem::Storage(ErrorKind::NotDir)) =>
+            {
+                Ok(listing::of_mounts(&mounted))
+            }
             Err(error) => Err(error),
         }
     }
 }
 
-/// The other Unicode forms that a name may be stored in; none for most names.
-fn other_forms(path: &TreePath) -> Vec<TreePath> {
-    let text = path.to_string();
-    if text.is_ascii() {
-        return Vec::new();
+/// The Unicode forms that a name may be stored in: as given, NFC, NFD, each once.
+fn forms(name: &str) -> Vec<String> {
+    let mut forms = vec![name.to_owned(), name.nfc().collect(), name.nfd().collect()];
+    if forms[1] == forms[2] || forms[0] == forms[2] {
+        forms.pop();
     }
-    let mut forms = Vec::new();
-    if !is_nfc(&text) {
-        forms.push(text.nfc().collect::<String>());
+    if forms[0] == forms[1] {
+        forms.remove(1);
     }
-    let decomposed: String = text.nfd().collect();
-    if decomposed != text {
-        forms.push(decomposed);
-    }
-    forms.iter().filter_map(|form| TreePath::parse(form).ok()).collect()
+    forms
 }
 
 #[cfg(test)]
@@ -277,11 +345,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ascii_name_has_no_other_form_and_an_accented_one_has_one() {
-        let forms = |text: &str| other_forms(&TreePath::parse(text).unwrap());
-        assert!(forms("/plain").is_empty());
-        assert_eq!(forms("/\u{e9}"), [TreePath::parse("/e\u{301}").unwrap()]);
-        assert_eq!(forms("/e\u{301}"), [TreePath::parse("/\u{e9}").unwrap()]);
-        assert!(forms("/日本").is_empty());
+    fn a_name_has_each_of_its_forms_once() {
+        assert_eq!(forms("plain"), ["plain"]);
+        assert_eq!(forms("\u{e9}"), ["\u{e9}", "e\u{301}"]);
+        assert_eq!(forms("e\u{301}"), ["e\u{301}", "\u{e9}"]);
+        assert_eq!(forms("\u{e9}e\u{301}"), ["\u{e9}e\u{301}", "\u{e9}\u{e9}", "e\u{301}e\u{301}"]);
+        assert_eq!(forms("日本"), ["日本"]);
+        // The ohm sign has a composed form that is another character, and no decomposed one of its own.
+        assert_eq!(forms("\u{2126}"), ["\u{2126}", "\u{3a9}"]);
     }
 }

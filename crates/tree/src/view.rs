@@ -72,7 +72,8 @@ impl View {
     /// # Errors
     /// Where [`Error::is_not_found`], a storage said so in a complete answer.
     pub async fn stat(&self, path: &RelPath) -> Result<Node> {
-        self.tree.find(&self.tree_path(path)).await.map(|(_, node)| node)
+        let (stored, node) = self.tree.find(&self.tree_path(path)).await?;
+        self.tree.look_at_time(&stored, node).await
     }
 
     /// The members of a folder. An error that the storage gives before the first page is the outer one; a later one ends
@@ -136,6 +137,9 @@ impl View {
         let work = async move {
             let spot = tree.writable_spot(&stored)?;
             let _claimed = tree.locks.claim(vec![Claim::one(&stored)]).await;
+            if tree.claimed_target(&stored).await?.is_some() {
+                return Err(Error::new(Problem::Exists, &stored));
+            }
             let stamp = tree.cache.stamp(&stored);
             let change = tree.cache.begin(&stored, spot.ttl());
             match spot.driver().create_dir(&spot.rel).await {

@@ -161,3 +161,100 @@ pub(super) fn find(who: &Requester<'_>) -> Option<&'static ClientRow> {
 fn navigates(who: &Requester<'_>) -> bool {
     who.sec_fetch_mode == "navigate" || matches!(who.sec_fetch_dest, "video" | "audio" | "image" | "document")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A User-Agent as each client sends it, and what is known of it; in the order of the table.
+    const KNOWN: &[(&str, Follow, Carry)] = &[
+        ("WebDAVFS/3.0.0 (03008000) Darwin/23.4.0 (arm64)", Follow::No, Carry::Always),
+        ("Microsoft-WebDAV-MiniRedir/10.0.22631", Follow::No, Carry::Unknown),
+        ("davfs2/1.7.0 neon/0.33.0", Follow::No, Carry::Never),
+        ("cadaver/0.24 neon/0.33.0", Follow::No, Carry::Never),
+        ("rclone/v1.70.3", Follow::Yes, Carry::SameSite),
+        ("Kodi/21.1 (X11; Linux x86_64) App_Bitness/64 Version/21.1", Follow::Yes, Carry::Never),
+        ("VLC/3.0.20 LibVLC/3.0.20", Follow::Yes, Carry::Never),
+        ("gvfs/1.54.0", Follow::Yes, Carry::Never),
+        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", Follow::No, Carry::Unknown),
+        ("nPlayer/3.12", Follow::Yes, Carry::Unknown),
+        ("Infuse-Direct/7.7", Follow::No, Carry::Always),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", Follow::Yes, Carry::Never),
+        ("curl/8.9.1", Follow::No, Carry::SameSite),
+    ];
+
+    fn opens<'a>(user_agent: &'a str) -> Requester<'a> {
+        Requester { user_agent, sec_fetch_mode: "navigate", ..Requester::default() }
+    }
+
+    #[test]
+    fn each_row_is_found_by_what_its_client_sends() {
+        assert_eq!(KNOWN.len(), CLIENTS.len(), "a row has no example here");
+        for ((user_agent, follow, carry), row) in KNOWN.iter().zip(CLIENTS) {
+            let found = find(&opens(user_agent)).unwrap();
+            assert_eq!(found.user_agent, row.user_agent, "{user_agent}");
+            assert_eq!((found.follow, found.carry), (*follow, *carry), "{user_agent}");
+            assert!(!row.source.is_empty());
+        }
+    }
+
+    #[test]
+    fn other_names_of_the_same_clients_are_known_too() {
+        let same = [
+            ("WebDAVLib/1.3", 0),
+            ("Microsoft Data Access Internet Publishing Provider DAV 1.1", 1),
+            ("Microsoft Office Word 2014", 1),
+            ("litmus/0.13 neon/0.33.0", 3),
+            ("KODI/21", 5),
+            ("Some Player LibVLC/4", 6),
+            ("Mountain Duck/4.17", 8),
+            ("Dalvik/2.1.0 (Linux; U; Android 14)", 10),
+            ("MyApp/1 ExoPlayerLib/2.19", 10),
+            ("okhttp/4.12.0", 10),
+            ("Go-http-client/1.1", 12),
+            ("python-requests/2.32", 12),
+        ];
+        for (user_agent, row) in same {
+            assert_eq!(find(&opens(user_agent)).unwrap().user_agent, CLIENTS[row].user_agent, "{user_agent}");
+        }
+        for user_agent in ["", "Something/1", "not rclone/1", "WebDAVFSX/1"] {
+            assert!(find(&opens(user_agent)).is_none(), "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_redirected_when_it_opens_a_file_and_not_when_a_script_does() {
+        let fetched = |mode, dest| Requester {
+            user_agent: "Mozilla/5.0",
+            sec_fetch_mode: mode,
+            sec_fetch_dest: dest,
+            ..Requester::default()
+        };
+        for (mode, dest) in [("navigate", "document"), ("no-cors", "video"), ("cors", "audio"), ("no-cors", "image")] {
+            assert!(find(&fetched(mode, dest)).is_some(), "{mode} {dest}");
+        }
+        for (mode, dest) in [("cors", "empty"), ("no-cors", "empty"), ("", "")] {
+            assert!(find(&fetched(mode, dest)).is_none(), "{mode} {dest}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_carried_as_far_as_each_habit_goes() {
+        let cases = [
+            ("dav.test", "https://dav.test:9000/x", true),
+            ("dav.test:8443", "https://DAV.test/x", true),
+            ("dav.test", "https://cdn.dav.test/x", true),
+            ("dav.test", "https://xdav.test/x", false),
+            ("dav.test", "https://test/x", false),
+            ("cdn.dav.test", "https://dav.test/x", false),
+            ("[fd00::1]:80", "https://[fd00::1]:9000/x", true),
+            ("[fd00::1]", "https://[fd00::2]/x", false),
+        ];
+        for (asked, url, carried) in cases {
+            let (who, url) = (Requester { host: Some(asked), ..Requester::default() }, url.parse().unwrap());
+            assert_eq!(Carry::SameSite.carries_to(&who, &url), carried, "{asked} to {url}");
+            assert_eq!(Carry::Unknown.carries_to(&who, &url), carried, "{asked} to {url}");
+            assert!(Carry::Always.carries_to(&who, &url) && !Carry::Never.carries_to(&who, &url));
+        }
+    }
+}

@@ -37,9 +37,45 @@ impl Links {
             Native::Declined => Ok(Native::Declined),
             Native::Done(link) => {
                 let lives = link.expires_at.map_or(valid_for, |end| end.duration_since(now).unwrap_or_default());
-                self.links.insert(key, (link.clone(), now + lives / 5));
+                // One that ends early (the longest life, the end of the credentials) has less to give away, or nothing.
+                let reuse = (lives / 5).min(lives.saturating_sub(life));
+                self.links.insert(key, (link.clone(), now + reuse));
                 Ok(Native::Done(link))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mount, MountOptions};
+    use davmux_driver::{Driver, RelPath};
+    use davmux_driver_testkit::{Memory, Op};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_link_is_handed_out_again_only_in_the_first_fifth_of_its_life() {
+        let memory = Memory::keys().with_links("https://bucket.example");
+        let life = Duration::from_secs(4 * 3600);
+        let options = MountOptions { link_life: life, ..MountOptions::default() };
+        let driver: Arc<dyn Driver> = Arc::new(memory.clone());
+        let mount = Arc::new(Mount::new(TreePath::root(), driver, options));
+        let spot = Spot { mount, rel: RelPath::parse("f").unwrap(), path: TreePath::parse("/f").unwrap() };
+        let (links, node, now) = (Links::new(), Node::folder("f"), SystemTime::now());
+        let link_at = async |after: Duration, node: &Node| {
+            let Native::Done(link) = links.link(&spot, node, now + after).await.unwrap() else { panic!("no link") };
+            (link, memory.log().count(Op::Link))
+        };
+        let (first, calls) = link_at(Duration::ZERO, &node).await;
+        assert_eq!(calls, 1);
+        let signed_for = first.expires_at.unwrap().duration_since(now).unwrap();
+        assert!(signed_for >= life * 5 / 4 && signed_for < life * 5 / 4 + Duration::from_secs(60));
+        let last = life / 4;
+        assert_eq!(link_at(last - Duration::from_secs(1), &node).await, (first.clone(), 1));
+        assert!(first.expires_at.unwrap() >= now + last + life, "who gets it last has the promised life");
+        assert_eq!(link_at(last + Duration::from_secs(60), &node).await.1, 2);
+        let changed = Node { etag: Etag::new("other"), ..node };
+        assert_eq!(link_at(Duration::ZERO, &changed).await.1, 3, "another version is another link");
     }
 }

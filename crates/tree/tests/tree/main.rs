@@ -1,0 +1,13 @@
+//! The tree on drivers in memory that log their calls, fail and wait by script.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod costs;
+mod listings;
+mod model;
+mod names;
+mod reading;
+mod redirects;
+mod removals;
+mod support;
+mod transfers;
+mod writes;

@@ -36,6 +36,10 @@ pub enum Problem {
     Unnameable,
     /// The server is stopping and this member was not reached.
     Stopping,
+    /// A property that is too long, or one too many.
+    PropertyLimit,
+    /// The state store did not answer; the log says why.
+    State,
 }
 
 /// Why, where, and what the storage said.
@@ -91,6 +95,8 @@ impl fmt::Display for Error {
             Problem::Changed => "it changed meanwhile and was left where it is",
             Problem::Unnameable => "it holds names that WebDAV cannot say; they were left where they are",
             Problem::Stopping => "the server is stopping",
+            Problem::PropertyLimit => "its properties are too many or too long",
+            Problem::State => "the state store did not answer",
         })
     }
 }

@@ -375,7 +375,7 @@ mod tests {
         Page { entries: (0..MEMBERS).map(|at| Entry::file(member(at), 1)).collect(), unnameable: Vec::new() }
     }
 
-    /// A load of a folder of twenty large pages, one who reads it, and how many pages were fetched.
+    /// A load of a folder of so many large pages, one who reads it, and how many pages were fetched.
     fn large(pages: usize) -> (Arc<Tree>, Spot, Reader, Arc<AtomicUsize>) {
         let options = MountOptions { list_cache: Duration::from_secs(60), ..MountOptions::default() };
         let mount = Mount::new(TreePath::root(), Arc::new(Memory::folders()), options);
@@ -428,6 +428,15 @@ mod tests {
         drop(reader);
         settle().await;
         assert_eq!(fetched.load(Ordering::Relaxed), WINDOW);
+    }
+
+    #[tokio::test]
+    async fn a_load_that_ended_is_not_joined_however_slowly_it_is_read() {
+        let (_tree, _spot, reader, _) = large(1);
+        assert!(Reader::of(&reader.load).is_some());
+        settle().await;
+        assert!(Reader::of(&reader.load).is_none());
+        assert_eq!(reader.next().await.unwrap().unwrap().len(), MEMBERS);
     }
 
     #[tokio::test]

@@ -195,6 +195,9 @@ async fn commit(tree: &Tree, spot: &Spot, staged: Staged, created: bool) -> Resu
             let kept = Kept::written(Node::from_entry(entry));
             let node = kept.node.clone();
             change.is(Some(kept));
+            if created {
+                tree.forget_properties(&spot.path).await;
+            }
             Ok(Written { node, created })
         }
         Err(error) => Err(match error.kind() {

@@ -60,6 +60,11 @@ impl Tree {
             Vec::new()
         };
         self.left(leave);
+        if failed.is_empty() {
+            self.forget_properties(&spot.path).await;
+        } else {
+            self.forget_properties_of_gone(&spot.path).await;
+        }
         Ok(failed)
     }
 

@@ -99,6 +99,7 @@ impl Tree {
         }
         let created = there.is_none();
         let from = self.spot(&job.from)?;
+        let joined = job.take && node.is_dir() && self.unfinished.holds(&job);
         let failed = match (from, job.take) {
             (Some(from), true) => self.move_entry(&from, &node, &to, there.as_ref()).await?,
             (Some(from), false) if !node.is_dir() => {
@@ -107,6 +108,7 @@ impl Tree {
             }
             _ => self.copy_folder(&job, &to, there.as_ref()).await?.failed,
         };
+        self.transfer_properties(&job, created, joined, failed.is_empty()).await;
         Ok(Transferred { created, failed })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use davmux_driver::{ErrorKind, Expect, RelPath};
-use davmux_state::{Store, Uploads};
+use davmux_state::{Properties, Store, Uploads};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::cache::{Cache, Kept, Known};
@@ -22,7 +22,7 @@ use crate::{Error, Mount, Node, Problem, Result, TreePath};
 pub struct TreeOptions {
     /// Looked at before the built-in table of clients; the first match wins.
     pub redirect_rules: Vec<RedirectRule>,
-    /// Where the ids of uploads in progress are kept.
+    /// Where the ids of uploads in progress and dead properties are kept.
     pub store: Arc<dyn Store>,
 }
 
@@ -39,6 +39,7 @@ pub struct Tree {
     pub(crate) unfinished: Unfinished,
     pub(crate) tasks: Tasks,
     pub(crate) uploads: Uploads,
+    pub(crate) properties: Properties,
 }
 
 impl Tree {
@@ -54,7 +55,8 @@ impl Tree {
             leaving: Leaving::default(),
             unfinished: Unfinished::default(),
             tasks: Tasks::default(),
-            uploads: Uploads::new(options.store),
+            uploads: Uploads::new(Arc::clone(&options.store)),
+            properties: Properties::new(options.store),
         })
     }
 

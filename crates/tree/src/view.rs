@@ -37,6 +37,10 @@ impl View {
         Self { tree, root, access }
     }
 
+    pub(crate) fn tree(&self) -> &Arc<Tree> {
+        &self.tree
+    }
+
     /// Where a path of this view is in the tree: the key of WebDAV locks and properties.
     pub fn tree_path(&self, path: &RelPath) -> TreePath {
         self.root.join(path)
@@ -147,6 +151,7 @@ impl View {
                     spot.mount.answered();
                     change.is(Some(Kept::told(Node::folder(stored.name()))));
                     tree.cache.keep_empty(&stored, spot.ttl(), stamp);
+                    tree.forget_properties(&stored).await;
                     Ok(())
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::new(Problem::Exists, &stored)),

@@ -5,6 +5,7 @@ mod costs;
 mod listings;
 mod model;
 mod names;
+mod properties;
 mod reading;
 mod redirects;
 mod removals;

@@ -284,3 +284,18 @@ async fn read_only_views_and_mounts_are_read_and_not_changed() {
     assert_eq!(problem(rename(&view, "shut/f", "open/g").await), Problem::ReadOnly);
     copy(&view, "shut/f", "open/g").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_source_whose_listing_breaks_off_stays_as_it_is() {
+    for target in ["new", "old"] {
+        let memory = Memory::keys().with_page_size(1);
+        let one = one(bucket(&memory), memory, kept(KEPT));
+        fill(&one.view, &["d/1", "d/2", "d/3", "old/1"]).await;
+        one.faulty.on(Op::ListTree).at(&path("d")).fault(Fault::CutAfter(2, DOWN));
+        let done = rename(&one.view, "d", target).await.unwrap();
+        assert_eq!(told(&done.failed), [("/d".to_owned(), Problem::Storage(DOWN))]);
+        assert_eq!(names(&one.view, "d").await.unwrap(), ["1", "2", "3"]);
+        assert!(rename(&one.view, "d", target).await.unwrap().failed.is_empty());
+        assert_eq!(names(&one.view, target).await.unwrap(), ["1", "2", "3"]);
+    }
+}

@@ -18,7 +18,7 @@
 //! # What is deliberately absent
 //!
 //! No sockets, no authentication, no TLS, no access log: the caller knows who asks and says it with [`Client`]. No
-//! storage and no policy: redirect or relay, rights and names are the tree's. Dead properties are refused, not kept; locks
+//! storage and no policy: redirect or relay, rights and names are the tree's, and so is where dead properties are kept; locks
 //! are kept in memory behind [`LockStore`]. No PATCH, no CalDAV, no `Depth: infinity` listings.
 
 mod body;
@@ -26,6 +26,7 @@ mod call;
 mod conditional;
 mod copy_move;
 mod dates;
+mod dead;
 mod delete;
 mod destination;
 mod get;
@@ -37,6 +38,7 @@ mod if_header;
 mod lock;
 mod lock_xml;
 mod locks;
+mod markup;
 mod media_types;
 mod mkcol;
 mod multistatus;

@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 
 use crate::body::{Body, BodyError, Incoming, collect};
 use crate::call::{Answer, Call, full};
+use crate::dead::Dead;
 use crate::headers::{self, Depth, lenient};
 use crate::multistatus::{END, START};
 use crate::props::{Ask, Context, Properties};
@@ -39,7 +40,8 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
         false => Vec::new(),
     };
     let quota = if ask.wants_quota() && target.is_dir() { quota(&call).await } else { None };
-    let properties = properties(&call, &ask, locks, quota);
+    let dead = Dead::read(&call, &ask, listing.is_some()).await?;
+    let properties = properties(&call, &ask, locks, quota, dead);
     let mut head = BytesMut::with_capacity(16 * 1024);
     head.put_slice(START);
     properties.put_target(&mut head, &target);
@@ -63,7 +65,7 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
 pub(crate) async fn above(call: Call, depth_of_folder: usize, mut body: Incoming) -> Answer {
     let depth = finite_depth(&call)?;
     let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
-    let properties = properties(&call, &ask, Vec::new(), None);
+    let properties = properties(&call, &ask, Vec::new(), None, Dead::none(&ask));
     let mut out = BytesMut::from(START);
     let (href, member) = call.shared.base.above(depth_of_folder);
     properties.put_above(&mut out, &href, href.trim_matches('/').rsplit('/').next().unwrap_or_default());
@@ -87,7 +89,13 @@ fn finite_depth(call: &Call) -> Result<Depth, Failure> {
     }
 }
 
-fn properties(call: &Call, ask: &Ask, locks: Vec<crate::locks::Lock>, quota: Option<davmux_tree::Usage>) -> Properties {
+fn properties(
+    call: &Call,
+    ask: &Ask,
+    locks: Vec<crate::locks::Lock>,
+    quota: Option<davmux_tree::Usage>,
+    dead: Dead,
+) -> Properties {
     // Explorer reads 1 MB of a folder and shows an empty one beyond it, and it never asks for less than allprop.
     let explorer =
         lenient(&call.headers, "user-agent").is_some_and(|agent| agent.starts_with("Microsoft-WebDAV-MiniRedir"));
@@ -100,6 +108,7 @@ fn properties(call: &Call, ask: &Ask, locks: Vec<crate::locks::Lock>, quota: Opt
             locks,
             now: (call.shared.clock)(),
             quota,
+            dead,
             minimal: headers::minimal(&call.headers),
             short: explorer,
         },

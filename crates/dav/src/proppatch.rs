@@ -1,9 +1,10 @@
-//! PROPPATCH (RFC 4918 section 9.2): times are set where the storage can, Windows is told what it needs to hear, and
-//! everything else is refused.
+//! PROPPATCH (RFC 4918 section 9.2): times are set where the storage can, Windows is told what it needs to hear, what the
+//! server computes is protected, and everything else is kept as it came.
 
 use std::time::SystemTime;
 
 use bytes::{BufMut, BytesMut};
+use davmux_tree::{LONGEST_PROPERTY, Problem, Property, PropertyChange, RelPath, View};
 use http::StatusCode;
 
 use crate::body::{Incoming, collect};
@@ -36,8 +37,10 @@ enum Verdict {
         must: bool,
     },
     Protected,
-    /// A dead property: there is no place for it.
-    NotKept,
+    /// A dead property: it is kept.
+    Kept,
+    /// A dead property that is longer than what is kept.
+    TooLong,
     /// A value that means nothing.
     BadValue,
 }
@@ -56,22 +59,20 @@ impl Verdict {
                 time(parse_unix(&text).or_else(|| parse_http_date(&text)), true)
             }
             _ if Live::of(&element.name).is_some() => Self::Protected,
-            _ => Self::NotKept,
+            _ => Self::Kept,
         }
     }
 
     fn of_remove(name: &Name) -> Self {
-        if &*name.namespace == WINDOWS && name.local.starts_with("Win32") || Live::of(name).is_none() {
-            // To remove what is not there is no error (section 9.2).
-            return Self::Ignored;
-        }
-        Self::Protected
+        // To remove what is not there is no error (section 9.2).
+        if Live::of(name).is_none() { Self::Ignored } else { Self::Protected }
     }
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Ignored | Self::Time { .. } => StatusCode::OK,
-            Self::Protected | Self::NotKept => StatusCode::FORBIDDEN,
+            Self::Ignored | Self::Time { .. } | Self::Kept => StatusCode::OK,
+            Self::Protected => StatusCode::FORBIDDEN,
+            Self::TooLong => StatusCode::INSUFFICIENT_STORAGE,
             Self::BadValue => StatusCode::CONFLICT,
         }
     }
@@ -80,7 +81,7 @@ impl Verdict {
 /// Answers a PROPPATCH: all of it is done or nothing.
 pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
     call.view.writable(&call.path)?;
-    let changes = parse(&collect(&mut body, LONGEST_BODY).await?)?;
+    let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let judged = call.judge().await?;
     let there = match &judged.node {
         Some(node) => node.is_some(),
@@ -91,23 +92,26 @@ pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
     }
     call.guard(&call.path, Change::Itself, &judged.tokens, judged.node.as_ref()).await?;
     let mut results: Vec<(Name, Verdict, StatusCode)> =
-        changes.into_iter().map(|(name, verdict)| (name, verdict, verdict.status())).collect();
+        verdicts.into_iter().map(|(name, verdict)| (name, verdict, verdict.status())).collect();
     if results.iter().all(|(_, _, status)| status.is_success()) {
+        let times = || {
+            results.iter().filter_map(|(_, verdict, _)| match verdict {
+                Verdict::Time { time, must } => Some((*time, *must)),
+                _ => None,
+            })
+        };
         // The last one wins, as if they were done one after the other.
-        let time = results.iter().rev().find_map(|(_, verdict, _)| match verdict {
-            Verdict::Time { time, .. } => Some(*time),
-            _ => None,
-        });
-        if let Some(time) = time {
-            let (view, path) = (call.view.clone(), call.path.clone());
-            let kept = to_its_end(async move { view.set_modified(&path, time).await }).await??;
-            if !kept {
-                for (_, verdict, status) in &mut results {
-                    if matches!(verdict, Verdict::Time { must: true, .. }) {
-                        *status = StatusCode::FORBIDDEN;
-                    }
-                }
+        let (time, must) = (times().next_back().map(|(time, _)| time), times().any(|(_, must)| must));
+        let (view, path) = (call.view.clone(), call.path.clone());
+        match to_its_end(async move { change(&view, &path, time, must, dead).await }).await? {
+            Ok(true) => {}
+            Ok(false) => refuse(&mut results, StatusCode::FORBIDDEN, |verdict| {
+                matches!(verdict, Verdict::Time { must: true, .. })
+            }),
+            Err(error) if error.problem() == Problem::PropertyLimit => {
+                refuse(&mut results, StatusCode::INSUFFICIENT_STORAGE, |verdict| verdict == Verdict::Kept);
             }
+            Err(error) => return Err(error.into()),
         }
     }
     if results.iter().any(|(_, _, status)| !status.is_success()) {
@@ -118,6 +122,36 @@ pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
         }
     }
     Ok(full(StatusCode::MULTI_STATUS, XML, answer(&call, &results).freeze()))
+}
+
+fn refuse(results: &mut [(Name, Verdict, StatusCode)], why: StatusCode, which: impl Fn(Verdict) -> bool) {
+    for (_, verdict, status) in results {
+        if which(*verdict) {
+            *status = why;
+        }
+    }
+}
+
+/// Sets the time and changes the dead properties; false, and nothing is changed, where a time that must be kept cannot be.
+async fn change(
+    view: &View,
+    path: &RelPath,
+    time: Option<SystemTime>,
+    must: bool,
+    dead: Vec<PropertyChange>,
+) -> davmux_tree::Result<bool> {
+    if let Some(time) = time {
+        if !dead.is_empty() {
+            view.may_set_properties(path, &dead).await?;
+        }
+        if !view.set_modified(path, time).await? && must {
+            return Ok(false);
+        }
+    }
+    if !dead.is_empty() {
+        view.set_properties(path, dead).await?;
+    }
+    Ok(true)
 }
 
 fn answer(call: &Call, results: &[(Name, Verdict, StatusCode)]) -> BytesMut {
@@ -152,30 +186,63 @@ fn answer(call: &Call, results: &[(Name, Verdict, StatusCode)]) -> BytesMut {
     out
 }
 
-/// Reads the body: what is to be set and removed, in its order.
-fn parse(body: &[u8]) -> Result<Vec<(Name, Verdict)>, Failure> {
+/// What a body asks for.
+#[derive(Debug, Default)]
+struct Patch {
+    /// What becomes of each property that is to be set or removed, in its order.
+    verdicts: Vec<(Name, Verdict)>,
+    /// The changes of those that are kept as they came.
+    dead: Vec<PropertyChange>,
+}
+
+/// Reads the body.
+fn parse(body: &[u8]) -> Result<Patch, Failure> {
     let root = xml::parse(body)?;
     if !root.name.is_dav("propertyupdate") {
         return Err(Failure::bad_request("the body of PROPPATCH must be a propertyupdate element"));
     }
-    let mut changes = Vec::new();
+    let mut patch = Patch::default();
     for action in root.elements() {
         let set = action.name.is_dav("set");
         if !set && !action.name.is_dav("remove") {
             continue;
         }
-        for property in action.elements().filter(|element| element.name.is_dav("prop")).flat_map(Element::elements) {
-            if changes.len() == MOST_CHANGES {
-                return Err(Failure::bad_request("the request changes too many properties"));
+        for prop in action.elements().filter(|element| element.name.is_dav("prop")) {
+            // A language holds for all that is inside.
+            let lang = prop.lang().or(action.lang()).or(root.lang());
+            for property in prop.elements() {
+                if patch.verdicts.len() == MOST_CHANGES {
+                    return Err(Failure::bad_request("the request changes too many properties"));
+                }
+                let mut verdict = if set { Verdict::of_set(property) } else { Verdict::of_remove(&property.name) };
+                match verdict {
+                    Verdict::Kept => match property.self_contained(LONGEST_PROPERTY) {
+                        Some(value) => patch.dead.push(kept(property, value, property.lang().or(lang))),
+                        None => verdict = Verdict::TooLong,
+                    },
+                    Verdict::Ignored if !set => patch.dead.push(PropertyChange::Remove {
+                        namespace: property.name.namespace.to_string(),
+                        name: property.name.local.to_string(),
+                    }),
+                    _ => {}
+                }
+                patch.verdicts.push((property.name.clone(), verdict));
             }
-            let verdict = if set { Verdict::of_set(property) } else { Verdict::of_remove(&property.name) };
-            changes.push((property.name.clone(), verdict));
         }
     }
-    if changes.is_empty() {
+    if patch.verdicts.is_empty() {
         return Err(Failure::bad_request("the request changes no property"));
     }
-    Ok(changes)
+    Ok(patch)
+}
+
+fn kept(property: &Element, value: String, lang: Option<&str>) -> PropertyChange {
+    PropertyChange::Set(Property {
+        namespace: property.name.namespace.to_string(),
+        name: property.name.local.to_string(),
+        value,
+        lang: lang.filter(|lang| !lang.is_empty()).map(str::to_owned),
+    })
 }
 
 #[cfg(test)]
@@ -187,7 +254,7 @@ mod tests {
         let body = format!(
             "<D:propertyupdate xmlns:D='DAV:' xmlns:Z='urn:schemas-microsoft-com:'><D:{action}><D:prop>{property}</D:prop></D:{action}></D:propertyupdate>"
         );
-        parse(body.as_bytes()).unwrap()[0].1
+        parse(body.as_bytes()).unwrap().verdicts[0].1
     }
 
     #[test]
@@ -206,10 +273,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_computes_is_protected_and_the_rest_not_kept() {
+    fn what_the_server_computes_is_protected_and_the_rest_is_kept() {
         assert_eq!(verdict("set", "<D:getetag>x</D:getetag>"), Verdict::Protected);
         assert_eq!(verdict("remove", "<D:getlastmodified/>"), Verdict::Protected);
-        assert_eq!(verdict("set", "<a xmlns='urn:x'>1</a>"), Verdict::NotKept);
+        assert_eq!(verdict("set", "<a xmlns='urn:x'>1</a>"), Verdict::Kept);
         assert_eq!(verdict("remove", "<a xmlns='urn:x'/>"), Verdict::Ignored);
         assert_eq!(verdict("set", "<Z:Win32FileAttributes>00000020</Z:Win32FileAttributes>"), Verdict::Ignored);
     }

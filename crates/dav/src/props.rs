@@ -1,14 +1,15 @@
-//! Live properties: which there are, and how they are written for one file or folder.
+//! Live properties: which there are, and how they and the dead ones are written for one file or folder.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
 use bytes::{BufMut, BytesMut};
-use davmux_tree::{Node, RelPath, TreePath, Usage, View};
+use davmux_tree::{Node, Property, RelPath, TreePath, Usage, View};
 use http::StatusCode;
 
 use crate::call::place;
 use crate::dates::{put_http_date, put_iso_date};
+use crate::dead::{self, Dead};
 use crate::lock_xml::put_active_locks;
 use crate::locks::Lock;
 use crate::media_types;
@@ -128,7 +129,8 @@ impl Ask {
         }
     }
 
-    fn names(&self) -> &[Name] {
+    /// The names in the request.
+    pub(crate) fn names(&self) -> &[Name] {
         match self {
             Self::All(names) | Self::Some(names) => names,
             Self::Names => &[],
@@ -160,8 +162,9 @@ pub(crate) struct Properties {
     names_only: bool,
     /// A property that was asked for by name and is not there is told as such.
     tell_missing: bool,
-    /// Names that nothing here has, written out.
+    /// Names that a resource without dead properties does not have, written out.
     unknown: Vec<u8>,
+    dead: Dead,
     target: RelPath,
     quota: Option<Usage>,
     /// Locks on a folder above, or on the target, that cover everything below too.
@@ -180,6 +183,7 @@ pub(crate) struct Context<'a> {
     pub(crate) locks: Vec<Lock>,
     pub(crate) now: SystemTime,
     pub(crate) quota: Option<Usage>,
+    pub(crate) dead: Dead,
     /// Properties that are not there may be left out.
     pub(crate) minimal: bool,
     /// The client reads only so much of a listing: what it does not use is left out of an `allprop`.
@@ -222,6 +226,7 @@ impl Properties {
             names_only: *ask == Ask::Names,
             tell_missing,
             unknown: if context.minimal { Vec::new() } else { unknown.to_vec() },
+            dead: context.dead,
             target: context.target.clone(),
             quota: context.quota,
             inherited,
@@ -233,7 +238,7 @@ impl Properties {
     pub(crate) fn put_target(&self, out: &mut BytesMut, node: &Node) {
         out.put_slice(b"<D:response><D:href>");
         self.base.put_href(out, &self.target, node.is_dir());
-        self.put_rest(out, node, &self.target, true);
+        self.put_rest(out, node, &self.target, self.dead.of_target(), true);
     }
 
     /// Writes the `response` of a member of the target. `folder` is the target's href, with its slash.
@@ -248,17 +253,17 @@ impl Properties {
         if node.is_dir() {
             out.put_u8(b'/');
         }
-        self.put_rest(out, node, &path, false);
+        self.put_rest(out, node, &path, self.dead.of_member(&node.name), false);
     }
 
     /// Writes the `response` of a folder above the tree.
     pub(crate) fn put_above(&self, out: &mut BytesMut, href: &str, name: &str) {
         out.put_slice(b"<D:response><D:href>");
         out.put_slice(href.as_bytes());
-        self.put_rest(out, &Node::folder(name), &RelPath::root(), false);
+        self.put_rest(out, &Node::folder(name), &RelPath::root(), &[], false);
     }
 
-    fn put_rest(&self, out: &mut BytesMut, node: &Node, path: &RelPath, is_target: bool) {
+    fn put_rest(&self, out: &mut BytesMut, node: &Node, path: &RelPath, dead: &[Property], is_target: bool) {
         const OPEN: &[u8] = b"<D:propstat><D:prop>";
         out.put_slice(b"</D:href>");
         let start = out.len();
@@ -274,7 +279,15 @@ impl Properties {
                 put_name(out, live);
             }
         }
-        let tells = !self.unknown.is_empty() || (self.tell_missing && missing != 0);
+        dead::put(out, dead, self.names_only);
+        let mut unknown = BytesMut::new();
+        let unknown = if dead.is_empty() || self.unknown.is_empty() {
+            &self.unknown
+        } else {
+            self.dead.put_missing(&mut unknown, dead);
+            &unknown[..]
+        };
+        let tells = !unknown.is_empty() || (self.tell_missing && missing != 0);
         if out.len() == start + OPEN.len() && tells {
             out.truncate(start);
         } else {
@@ -289,7 +302,7 @@ impl Properties {
                     }
                 }
             }
-            out.put_slice(&self.unknown);
+            out.put_slice(unknown);
             out.put_slice(b"</D:prop>");
             put_status(out, StatusCode::NOT_FOUND);
             out.put_slice(b"</D:propstat>");

@@ -173,7 +173,8 @@ pub(crate) fn status(problem: Problem, method: &Method) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         Problem::Changed => StatusCode::CONFLICT,
-        Problem::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::Stopping | Problem::State => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::PropertyLimit => StatusCode::INSUFFICIENT_STORAGE,
         Problem::Storage(kind) => match kind {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::AlreadyExists | ErrorKind::Precondition => StatusCode::PRECONDITION_FAILED,
@@ -216,6 +217,8 @@ fn reason(error: &Error) -> Cow<'_, str> {
         Problem::Changed => "it changed meanwhile and was left as it is",
         Problem::Unnameable => "it holds names that WebDAV cannot say; they were left as they are",
         Problem::Stopping => "the server is stopping; try again soon",
+        Problem::PropertyLimit => "its properties would be too many or too long",
+        Problem::State => "the properties cannot be read or kept now; try again later",
         Problem::Storage(kind) => match kind {
             ErrorKind::IsDir => "a folder stands there",
             ErrorKind::NotDir => "a file stands where a folder is needed",

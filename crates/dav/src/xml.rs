@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
-use quick_xml::NsReader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
-use quick_xml::events::Event;
-use quick_xml::name::{PrefixDeclaration, ResolveResult};
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::{NamespaceResolver, PrefixDeclaration, ResolveResult};
+use quick_xml::{NsReader, XmlVersion};
 
 use crate::status::Failure;
 
@@ -17,6 +17,10 @@ pub(crate) const DAV: &str = "DAV:";
 const DEEPEST: usize = 32;
 /// How many elements a body may hold; its length is bounded too.
 const MOST_ELEMENTS: usize = 50_000;
+/// How many attributes and declarations an element may have.
+const MOST_ATTRIBUTES: usize = 100;
+/// The longest namespace in bytes: declared once, it may have to be written many times.
+const LONGEST_NAMESPACE: usize = 512;
 
 /// The name of an element or a property.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +31,10 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    pub(crate) fn new(namespace: &str, local: &str) -> Self {
+        Self { namespace: Arc::from(namespace), local: Arc::from(local) }
+    }
+
     pub(crate) fn is_dav(&self, local: &str) -> bool {
         &*self.namespace == DAV && &*self.local == local
     }
@@ -37,7 +45,8 @@ impl Name {
         out.put_slice(b"/>");
     }
 
-    fn put_start(&self, out: &mut BytesMut) {
+    /// Writes the start of its tag, without the end of that.
+    pub(crate) fn put_start(&self, out: &mut BytesMut) {
         match &*self.namespace {
             DAV => {
                 out.put_slice(b"<D:");
@@ -57,7 +66,7 @@ impl Name {
         }
     }
 
-    fn put_end(&self, out: &mut BytesMut) {
+    pub(crate) fn put_end(&self, out: &mut BytesMut) {
         out.put_slice(match &*self.namespace {
             DAV => b"</D:",
             "" => b"</",
@@ -68,11 +77,27 @@ impl Name {
     }
 }
 
-/// An element with what it holds. Attributes are not kept.
+/// An element with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) name: Name,
+    /// The prefix that it was written with; `""`: none.
+    pub(crate) prefix: Box<str>,
+    /// In their order, without declarations of namespaces.
+    pub(crate) attributes: Vec<Attribute>,
+    /// Prefixes that it declares (`""`: the default) and their namespaces.
+    pub(crate) declared: Vec<(Box<str>, Box<str>)>,
     pub(crate) content: Vec<Content>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attribute {
+    /// `""`: none.
+    pub(crate) prefix: Box<str>,
+    pub(crate) local: Box<str>,
+    /// `""`: none.
+    pub(crate) namespace: Box<str>,
+    pub(crate) value: Box<str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +130,13 @@ impl Element {
             .collect()
     }
 
-    /// Writes what it holds, with the names written anew: nothing of the sender's markup gets through.
+    /// Its language (`xml:lang`), where it says one.
+    pub(crate) fn lang(&self) -> Option<&str> {
+        let lang = self.attributes.iter().find(|attribute| &*attribute.prefix == "xml" && &*attribute.local == "lang");
+        lang.map(|attribute| &*attribute.value)
+    }
+
+    /// Writes what it holds, with the names written anew and without attributes: nothing of the sender's markup gets through.
     pub(crate) fn put_content(&self, out: &mut BytesMut) {
         for content in &self.content {
             match content {
@@ -134,7 +165,7 @@ pub(crate) fn put_text(out: &mut BytesMut, text: &str) {
 }
 
 /// Writes text inside double quotes.
-fn put_quoted(out: &mut BytesMut, text: &str) {
+pub(crate) fn put_quoted(out: &mut BytesMut, text: &str) {
     put(out, text, |byte| match byte {
         b'&' => Some(b"&amp;"),
         b'<' => Some(b"&lt;"),
@@ -190,17 +221,17 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Failure> {
                 if !is_name(local) {
                     return Err(malformed("an element's name is not one"));
                 }
-                let name = Name { namespace: Arc::from(&*namespace), local: Arc::from(local) };
-                for attribute in start.attributes() {
-                    let attribute = attribute.map_err(|_| malformed("an attribute"))?;
-                    // Namespaces in XML 1.0, section 2.2: a prefix may not be unbound.
-                    if let Some(PrefixDeclaration::Named(_)) = attribute.key.as_namespace_binding()
-                        && attribute.value.is_empty()
-                    {
-                        return Err(malformed("a prefix is bound to nothing"));
-                    }
+                if namespace.len() > LONGEST_NAMESPACE {
+                    return Err(malformed("it holds too much"));
                 }
-                open.push(Element { name, content: Vec::new() });
+                let name = Name { namespace: Arc::from(&*namespace), local: Arc::from(local) };
+                let prefix = match start.name().prefix() {
+                    Some(prefix) if is_name(prefix.as_ref()) => Box::from(prefix.as_ref()),
+                    Some(_) => return Err(malformed("an element's name is not one")),
+                    None => Box::default(),
+                };
+                let (attributes, declared) = attributes(&start, reader.resolver())?;
+                open.push(Element { name, prefix, attributes, declared, content: Vec::new() });
             }
             Event::End(_) => {
                 let Some(element) = open.pop() else { return Err(malformed("it is not well-formed")) };
@@ -230,6 +261,60 @@ pub(crate) fn parse(body: &[u8]) -> Result<Element, Failure> {
         Some(root) if open.is_empty() => Ok(root),
         _ => Err(malformed("it ends too early")),
     }
+}
+
+type Attributes = (Vec<Attribute>, Vec<(Box<str>, Box<str>)>);
+
+/// The attributes of an element, and the namespaces that it declares.
+fn attributes(start: &BytesStart<'_>, resolver: &NamespaceResolver) -> Result<Attributes, Failure> {
+    let (mut attributes, mut declared): Attributes = Default::default();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|_| malformed("an attribute"))?;
+        // Each is compared with all before it.
+        if attributes.len() + declared.len() == MOST_ATTRIBUTES {
+            return Err(malformed("it holds too much"));
+        }
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|_| malformed("an attribute"))?;
+        check_characters(&value)?;
+        let (local, prefix) = attribute.key.decompose();
+        let (local, prefix) = (local.as_ref(), prefix.map_or("", |prefix| prefix.into_inner()));
+        if let Some(declaration) = attribute.key.as_namespace_binding() {
+            let prefix = match declaration {
+                PrefixDeclaration::Default => "",
+                PrefixDeclaration::Named(prefix) => prefix,
+            };
+            // Namespaces in XML 1.0, section 2.2: a prefix may not be unbound.
+            if !prefix.is_empty() && (value.is_empty() || !is_name(prefix)) {
+                return Err(malformed("a prefix is bound to nothing"));
+            }
+            if value.len() > LONGEST_NAMESPACE {
+                return Err(malformed("it holds too much"));
+            }
+            if prefix != "xml" {
+                declared.push((Box::from(prefix), Box::from(&*value)));
+            }
+            continue;
+        }
+        if !is_name(local) || !(prefix.is_empty() || is_name(prefix)) {
+            return Err(malformed("an attribute's name is not one"));
+        }
+        let namespace = match resolver.resolve_attribute(attribute.key).0 {
+            ResolveResult::Bound(namespace) => unescape(namespace.0).map_err(|_| malformed("a namespace"))?,
+            ResolveResult::Unbound => "".into(),
+            ResolveResult::Unknown(_) => return Err(malformed("a prefix is not declared")),
+        };
+        let same = |known: &Attribute| *known.local == *local && *known.namespace == *namespace;
+        if attributes.iter().any(same) {
+            return Err(malformed("an attribute is there twice"));
+        }
+        attributes.push(Attribute {
+            prefix: Box::from(prefix),
+            local: Box::from(local),
+            namespace: Box::from(&*namespace),
+            value: Box::from(&*value),
+        });
+    }
+    Ok((attributes, declared))
 }
 
 fn add_text(open: &mut [Element], text: &str) -> Result<(), Failure> {
@@ -294,7 +379,9 @@ mod tests {
         let written = String::from_utf8(out.to_vec()).unwrap();
         assert_eq!(written, "<x:b xmlns:x=\"urn:&quot;&gt;\">1 &lt; 2<x:f xmlns:x=\"urn:&quot;&gt;\"/></x:b>");
         let again = parse(format!("<a>{written}</a>").as_bytes()).unwrap();
-        assert_eq!(again.content, root.content);
+        let mut out = BytesMut::new();
+        again.put_content(&mut out);
+        assert_eq!(written.as_bytes(), &out[..]);
     }
 
     #[test]
@@ -313,6 +400,10 @@ mod tests {
             "<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]><a>&e;</a>",
             "<b:a/>",
             "<b:a xmlns:b=''/>",
+            "<a b:c=''/>",
+            "<a p:c='' q:c='' xmlns:p='urn:n' xmlns:q='urn:n'/>",
+            "<a b='&e;'/>",
+            "<a 1=''/>",
             "<a b='1' b='2'/>",
             "<a>&#0;</a>",
             "<a>&#1;</a>",

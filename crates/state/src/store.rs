@@ -12,6 +12,8 @@ use crate::Result;
 pub enum Table {
     /// Uploads in progress, see [`Uploads`](crate::Uploads).
     Uploads,
+    /// Moves whose source is being removed, see [`Moves`](crate::Moves).
+    Moves,
     /// Properties that clients set, see [`Properties`](crate::Properties).
     Properties,
 }
@@ -21,6 +23,7 @@ impl Table {
     pub fn name(self) -> &'static str {
         match self {
             Self::Uploads => "uploads",
+            Self::Moves => "moves",
             Self::Properties => "properties",
         }
     }

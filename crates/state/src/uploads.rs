@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::fields::{decode, encode};
 use crate::{Error, Result, Store, Table};
 
 /// The value of each record: its format.
@@ -62,41 +63,5 @@ impl Uploads {
                 Ok(PendingUpload { mount, path, upload_id })
             })
             .collect()
-    }
-}
-
-/// Each field with its length before it, so that no character in a field can be taken for a separator.
-fn encode(fields: [&str; 3]) -> String {
-    fields.iter().map(|field| format!("{}:{field}", field.len())).collect()
-}
-
-fn decode(mut key: &str) -> Option<[String; 3]> {
-    let mut field = || {
-        let (length, rest) = key.split_once(':')?;
-        let (field, rest) = rest.split_at_checked(length.parse().ok()?)?;
-        key = rest;
-        Some(field.to_owned())
-    };
-    let fields = [field()?, field()?, field()?];
-    key.is_empty().then_some(fields)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_encoded_is_decoded_whatever_it_holds() {
-        for fields in [["/films", "a/b.mkv", "id"], ["", "", ""], ["1:", "2:é", ":::3:x"], ["/", "ü\u{0}", "=/+"]] {
-            assert_eq!(decode(&encode(fields)).unwrap(), fields.map(str::to_owned));
-        }
-        assert_ne!(encode(["a", "bc", "d"]), encode(["ab", "c", "d"]));
-    }
-
-    #[test]
-    fn what_was_not_encoded_here_is_refused() {
-        for key in ["", "x", "1:a1:b", "1:a1:b1:c!", "9:a1:b1:c", "1:a1:b-1:c", "1:é1:b1:c"] {
-            assert_eq!(decode(key), None, "{key:?}");
-        }
     }
 }

@@ -52,7 +52,7 @@ impl Tree {
             let failed = self.remove_tree(spot, |_| Choice::Remove(None)).await;
             if failed.is_empty() {
                 change.is(None, spot.ttl());
-                self.unfinished.target_gone(&spot.path);
+                self.unfinished.target_gone(&spot.path).await;
             }
             failed
         } else {
@@ -79,13 +79,13 @@ impl Tree {
         if stays {
             return Ok(Leaves { _leave: Some(leave), emptied: None });
         }
-        match spot.driver().keep_dir(&parent.rel).await {
-            Ok(()) => {}
+        let emptied = match spot.driver().keep_dir(&parent.rel).await {
+            Ok(()) => None,
             // Folders exist only while something is in them: it goes with its last member.
-            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            Err(error) if error.kind() == ErrorKind::Unsupported => Some(parent),
             Err(error) => return Err(parent.error(error)),
-        }
-        Ok(Leaves { _leave: Some(leave), emptied: Some(parent) })
+        };
+        Ok(Leaves { _leave: Some(leave), emptied })
     }
 
     async fn any_stays(&self, parent: &Spot, leave: &Leave) -> Result<bool> {

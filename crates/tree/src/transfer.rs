@@ -7,10 +7,11 @@
 //! folder and renamed into place.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use davmux_driver::{Entry, ErrorKind, Etag, Expect, Kind, Native, ReadRequest, RelPath, When, WriteRequest};
+use davmux_state::Moves;
 use futures_util::StreamExt;
 
 use crate::cache::Kept;
@@ -99,7 +100,7 @@ impl Tree {
         }
         let created = there.is_none();
         let from = self.spot(&job.from)?;
-        let joined = job.take && node.is_dir() && self.unfinished.holds(&job);
+        let joined = job.take && node.is_dir() && self.unfinished.holds(&job).await?;
         let failed = match (from, job.take) {
             (Some(from), true) => self.move_entry(&from, &node, &to, there.as_ref()).await?,
             (Some(from), false) if !node.is_dir() => {
@@ -274,7 +275,10 @@ impl Tree {
             return Ok(failed);
         }
         // From here on the target may hold the only copy of a member.
-        self.unfinished.begin(&job);
+        if let Err(error) = self.unfinished.begin(&job).await {
+            failed.push(Failed { path: from.path.clone(), error });
+            return Ok(failed);
+        }
         let told: HashSet<TreePath> = failed.iter().map(|failed| failed.path.clone()).collect();
         let change = self.cache.begin_deep(&from.path);
         let stayed = self
@@ -287,7 +291,7 @@ impl Tree {
         failed.extend(stayed.into_iter().filter(|failed| !told.contains(&failed.path)));
         if failed.is_empty() {
             change.is(None, from.ttl());
-            self.unfinished.end(&job);
+            self.unfinished.end(&job).await;
         }
         Ok(failed)
     }
@@ -295,7 +299,11 @@ impl Tree {
     /// Copies a folder, or for a job that is not deep the folder alone, over whatever stands at the target.
     async fn copy_folder(self: &Arc<Self>, job: &Job, to: &Spot, there: Option<&Node>) -> Result<Copied> {
         // What an unfinished move left at the target is not old: it joins it.
-        let there = there.filter(|node| !(job.take && node.is_dir() && self.unfinished.holds(job)));
+        let joins = match there {
+            Some(node) if job.take && node.is_dir() => self.unfinished.holds(job).await?,
+            _ => false,
+        };
+        let there = there.filter(|_| !joins);
         let change = self.cache.begin_deep(&to.path);
         let staged = match there {
             Some(_) if has_real_dirs(to.driver()) => {
@@ -414,37 +422,49 @@ impl Copied {
 }
 
 /// Moves that left members behind. Asked again, such a move joins what stands at its target: to replace that, as another
-/// move onto a folder would, is to lose what the first one moved.
-#[derive(Debug, Default)]
-pub(crate) struct Unfinished(Mutex<HashSet<(TreePath, TreePath)>>);
-
-/// How many unfinished moves are remembered.
-const MOST_UNFINISHED: usize = 10_000;
+/// move onto a folder would, is to lose what the first one moved. They outlive a crash in the state store.
+#[derive(Debug)]
+pub(crate) struct Unfinished(Moves);
 
 impl Unfinished {
-    fn moves(&self) -> MutexGuard<'_, HashSet<(TreePath, TreePath)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(moves: Moves) -> Self {
+        Self(moves)
     }
 
-    fn begin(&self, job: &Job) {
-        let mut moves = self.moves();
-        if moves.len() < MOST_UNFINISHED {
-            moves.insert((job.from.clone(), job.to.clone()));
+    async fn begin(&self, job: &Job) -> Result<()> {
+        self.0.record(&job.from.to_string(), &job.to.to_string()).await.map_err(|error| unknown(job, &error))
+    }
+
+    async fn end(&self, job: &Job) {
+        if let Err(error) = self.0.forget(&job.from.to_string(), &job.to.to_string()).await {
+            tracing::warn!(from = %job.from, to = %job.to, %error, "the state store does not forget a move that has ended");
         }
     }
 
-    fn end(&self, job: &Job) {
-        self.moves().remove(&(job.from.clone(), job.to.clone()));
-    }
-
-    fn holds(&self, job: &Job) -> bool {
-        self.moves().contains(&(job.from.clone(), job.to.clone()))
+    async fn holds(&self, job: &Job) -> Result<bool> {
+        self.0.holds(&job.from.to_string(), &job.to.to_string()).await.map_err(|error| unknown(job, &error))
     }
 
     /// Whatever comes there later is something else.
-    pub(crate) fn target_gone(&self, path: &TreePath) {
-        self.moves().retain(|(_, to)| !to.is_within(path));
+    pub(crate) async fn target_gone(&self, path: &TreePath) {
+        let moves = self.0.all().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the moves that have not ended cannot be read");
+            Vec::new()
+        });
+        for (from, to) in moves {
+            if TreePath::parse(&to).is_ok_and(|to| to.is_within(path))
+                && let Err(error) = self.0.forget(&from, &to).await
+            {
+                tracing::warn!(from, to, %error, "the state store does not forget a move");
+            }
+        }
     }
+}
+
+/// Without the state nobody knows whether a move was begun; nothing is changed then.
+fn unknown(job: &Job, error: &davmux_state::Error) -> Error {
+    tracing::warn!(from = %job.from, to = %job.to, %error, "the state store does not answer; the move waits");
+    Error::new(Problem::Storage(ErrorKind::Unavailable), &job.from)
 }
 
 /// A fresh place in the storage's own folder, to build what must appear at once.

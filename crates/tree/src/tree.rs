@@ -53,7 +53,7 @@ impl Tree {
             rules: options.redirect_rules,
             locks: PathLocks::default(),
             leaving: Leaving::default(),
-            unfinished: Unfinished::default(),
+            unfinished: Unfinished::new(davmux_state::Moves::new(Arc::clone(&options.store))),
             tasks: Tasks::default(),
             uploads: Uploads::new(Arc::clone(&options.store)),
             properties: Properties::new(options.store),

@@ -45,6 +45,7 @@ pub(crate) struct One {
     pub(crate) tree: Arc<Tree>,
     pub(crate) view: View,
     pub(crate) uploads: Uploads,
+    pub(crate) store: Arc<davmux_state::Memory>,
 }
 
 impl One {
@@ -80,9 +81,17 @@ pub(crate) fn one(driver: Arc<dyn Driver>, memory: Memory, options: MountOptions
     let store = Arc::new(davmux_state::Memory::new());
     let uploads = Uploads::new(Arc::<davmux_state::Memory>::clone(&store));
     let mounts = vec![Mount::new(at("/"), as_driver, options)];
-    let tree = Tree::new(mounts, TreeOptions { redirect_rules: Vec::new(), store });
+    let options = TreeOptions { redirect_rules: Vec::new(), store: Arc::<davmux_state::Memory>::clone(&store) };
+    let tree = Tree::new(mounts, options);
     let view = View::new(Arc::clone(&tree), at("/"), Access::ReadWrite);
-    One { memory, faulty, tree, view, uploads }
+    One { memory, faulty, tree, view, uploads, store }
+}
+
+/// What a restart makes of it: the same storage and the same state, nothing in memory.
+pub(crate) fn restarted(one: &One) -> View {
+    let mounts = vec![Mount::new(at("/"), driver_of(&one.faulty), kept(KEPT))];
+    let store = Arc::<davmux_state::Memory>::clone(&one.store);
+    View::new(Tree::new(mounts, TreeOptions { redirect_rules: Vec::new(), store }), at("/"), Access::ReadWrite)
 }
 
 /// Several storages in one tree.

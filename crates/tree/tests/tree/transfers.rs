@@ -132,6 +132,23 @@ async fn a_failed_member_of_a_move_to_a_new_place_keeps_itself_only() {
 }
 
 #[tokio::test]
+async fn a_move_that_a_crash_ended_while_its_source_went_is_finished_after_the_restart() {
+    let one = keys();
+    fill(&one.view, &["d/1", "d/2", "d/3"]).await;
+    // The last thing that the storage does for the first process is to delete a member.
+    one.faulty.on(Op::Copy).at(&path("d/2")).fault(Fault::Before(DOWN));
+    assert_eq!(rename(&one.view, "d", "new").await.unwrap().failed.len(), 1);
+    one.faulty.heal();
+    let view = restarted(&one);
+    assert!(rename(&view, "d", "new").await.unwrap().failed.is_empty());
+    assert_eq!(names(&view, "new").await.unwrap(), ["1", "2", "3"], "what the first process moved is not replaced");
+    // It has ended, so the next move of the same paths replaces what it finds, as any move does.
+    fill(&view, &["d/4"]).await;
+    rename(&view, "d", "new").await.unwrap();
+    assert_eq!(names(&view, "new").await.unwrap(), ["4"]);
+}
+
+#[tokio::test]
 async fn a_target_that_was_deleted_since_an_unfinished_move_is_replaced_like_any_other() {
     let Two { view, keys, .. } = two();
     fill(&view, &["k/d/1", "k/d/2"]).await;

@@ -102,13 +102,11 @@ impl Driver for S3 {
     }
 
     async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "create folder", path)
-            .with_detail("a bucket has no empty folders; set placeholder to keep them by a hidden object"))
+        Err(no_empty_folders("create folder", path))
     }
 
-    async fn keep_dir(&self, _path: &RelPath) -> Result<()> {
-        // Nothing here can hold it; that folders do not stay by themselves is told by `real_dirs`.
-        Ok(())
+    async fn keep_dir(&self, path: &RelPath) -> Result<()> {
+        Err(no_empty_folders("keep folder", path))
     }
 
     async fn delete(&self, batch: &[Removal]) -> Result<Vec<(RelPath, Error)>> {
@@ -129,4 +127,9 @@ impl Driver for S3 {
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
         copy::copy(&self.bucket, from, to, when).await
     }
+}
+
+fn no_empty_folders(op: &'static str, path: &RelPath) -> Error {
+    Error::new(ErrorKind::Unsupported, op, path)
+        .with_detail("a bucket has no empty folders; set placeholder to keep them by a hidden object")
 }

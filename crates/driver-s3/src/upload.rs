@@ -60,6 +60,13 @@ impl Part {
     }
 }
 
+/// A part that the storage has, and its buffer where nobody else holds it.
+#[derive(Debug)]
+struct Sent {
+    part: CompletedPart,
+    buffer: Option<BytesMut>,
+}
+
 /// A file on its way into a bucket.
 #[derive(Debug)]
 pub(crate) struct S3Upload {
@@ -76,8 +83,11 @@ pub(crate) struct S3Upload {
     /// CreateMultipartUpload, on its way: a task of its own, so that its answer is not lost with a dropped future.
     beginning: Option<JoinHandle<Result<()>>>,
     id: Arc<OnceLock<String>>,
-    sending: JoinSet<Result<CompletedPart>>,
+    sending: JoinSet<Result<Sent>>,
     sent: Vec<CompletedPart>,
+    /// The buffer of a part that was sent, for the next one: allocated anew each time, the pieces of a large upload leave
+    /// the allocator with twice the memory that is in use.
+    spare: Option<BytesMut>,
     /// A write failed or was dropped half-way: what was taken is not known.
     broken: bool,
     ended: bool,
@@ -104,6 +114,7 @@ impl S3Upload {
             id: Arc::default(),
             sending: JoinSet::new(),
             sent: Vec::new(),
+            spare: None,
             broken: false,
             ended: false,
             request,
@@ -152,7 +163,7 @@ impl S3Upload {
     }
 
     /// Waits for the memory of the next part. No other memory is held idle meanwhile.
-    async fn next_part(&self) -> Result<Part> {
+    async fn next_part(&mut self) -> Result<Part> {
         if self.number >= PARTS {
             let detail = "the file has more parts than the storage takes";
             return Err(Error::new(ErrorKind::TooLarge, OP, &self.path).with_detail(detail));
@@ -164,7 +175,8 @@ impl S3Upload {
             if self.number == 0 || self.is_surely_large() { left.map_or(usual, |left| left.min(usual)) } else { usual };
         let share = self.memory.share(size).await.ok_or_else(|| self.too_large(usual))?;
         let size = usize::try_from(size).map_err(|_| self.too_large(usual))?;
-        Ok(Part { bytes: BytesMut::with_capacity(size), size, share })
+        let spare = self.spare.take().filter(|spare| spare.capacity() >= size);
+        Ok(Part { bytes: spare.unwrap_or_else(|| BytesMut::with_capacity(size)), size, share })
     }
 
     /// Starts CreateMultipartUpload, once.
@@ -216,9 +228,14 @@ impl S3Upload {
         let number = i32::try_from(self.number).unwrap_or(i32::MAX);
         let (bucket, path) = (Arc::clone(&self.bucket), self.path.clone());
         self.sending.spawn(Meter::current().scope(async move {
-            let part = send_part(&bucket, &path, &id, number, bytes.freeze()).await;
+            let bytes = bytes.freeze();
+            let part = send_part(&bucket, &path, &id, number, bytes.clone()).await;
             drop(share);
-            part
+            let mut buffer = bytes.try_into_mut().ok();
+            if let Some(buffer) = &mut buffer {
+                buffer.clear();
+            }
+            part.map(|part| Sent { part, buffer })
         }));
         Ok(())
     }
@@ -227,8 +244,10 @@ impl S3Upload {
     async fn one_sent(&mut self) -> Result<()> {
         match self.sending.join_next().await {
             None => Ok(()),
-            Some(Ok(part)) => {
-                self.sent.push(part?);
+            Some(Ok(sent)) => {
+                let Sent { part, buffer } = sent?;
+                self.sent.push(part);
+                self.spare = buffer.or(self.spare.take());
                 Ok(())
             }
             Some(Err(_)) => Err(backend(OP, &self.path, "the sending of a part was stopped")),

@@ -151,7 +151,7 @@ impl Driver for Memory {
 
     async fn keep_dir(&self, path: &RelPath) -> Result<()> {
         self.log.add(Op::KeepDir, path);
-        Ok(())
+        if self.capabilities.real_dirs { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported, "keep folder", path)) }
     }
 
     async fn delete(&self, batch: &[Removal]) -> Result<Vec<(RelPath, Error)>> {

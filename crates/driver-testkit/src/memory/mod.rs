@@ -22,7 +22,7 @@ const STAGING: &str = ".davmux-staging";
 /// * [`Memory::folders`]: folders by themselves, as on a disk. It renames files and folders, sets times, tells its usage,
 ///   checks tags when it deletes, and declines `copy`, `list_tree` and `link`.
 /// * [`Memory::keys`]: keys in one sorted map, as in a bucket. A folder is a prefix; a zero-byte key `dir/` marks one;
-///   `create_dir` is unsupported and `keep_dir` does nothing. It copies, lists a tree, takes 1,000 deletions at once,
+///   `create_dir` and `keep_dir` are unsupported. It copies, lists a tree, takes 1,000 deletions at once,
 ///   and does not say the time of an upload that it finishes. It declines `rename`.
 ///
 /// Times are seconds of a counter that starts in November 2023, tags are numbers of the same counter.

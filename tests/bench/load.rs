@@ -27,7 +27,7 @@ async fn read_away(addr: &str, head: String) -> u64 {
     let mut socket = TcpStream::connect(addr).await.unwrap();
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut buffer = vec![0; 1 << 20];
-    let (mut begin, mut length) = (Vec::new(), 0);
+    let (mut begin, mut length) = (Vec::<u8>::new(), 0);
     loop {
         let read = socket.read(&mut buffer).await.unwrap();
         if read == 0 {

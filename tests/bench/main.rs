@@ -2,7 +2,7 @@
 //! a word. The real binary as a process of its own, the S3 server in this one, 20 ms added to each S3 round trip where it
 //! says so. With `RCLONE=/path/to/rclone` the same is done through `rclone serve webdav` in the same run, and the ratio is
 //! printed. Machines are noisy: ratios, calls, CPU time and memory are worth more than seconds.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 #[path = "../support.rs"]
 #[allow(dead_code)]

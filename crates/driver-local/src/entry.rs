@@ -1,5 +1,6 @@
 //! What the file system says of a file or folder.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -34,8 +35,40 @@ fn modified(meta: &Metadata) -> Option<SystemTime> {
     base?.checked_add(Duration::from_nanos(nanos))
 }
 
-/// Changes with the time of change, the length, and the file itself: every write here makes a new file, so two versions of
-/// one name differ even within one tick of the clock.
+/// Changes with the time of change, the length, and the file itself. Every write here makes a new file, so that two versions
+/// of one name differ even with one length and one time (which a client may set): by the inode, and where that number came
+/// back, by the time at which it was made. Survives a rename.
 fn etag(meta: &Metadata) -> Option<Etag> {
-    Etag::new(&format!("{:x}-{:x}-{:x}-{:x}", meta.mtime(), meta.mtime_nsec(), meta.len(), meta.ino()))
+    let born = born(meta).unwrap_or_default();
+    let (time, nanos, len, inode) = (meta.mtime(), meta.mtime_nsec(), meta.len(), meta.ino());
+    Etag::new(&format!("{time:x}-{nanos:x}-{len:x}-{inode:x}-{:x}", born.as_nanos()))
+}
+
+/// When the file was made, since 1970. `None` where the file system does not tell it, and where the standard library asks
+/// the kernel in a way that cannot, while cap-std can: each file must have the same answer from both.
+fn born(meta: &Metadata) -> Option<Duration> {
+    if cfg!(all(target_os = "linux", not(target_env = "gnu"))) {
+        return None;
+    }
+    meta.created().ok()?.into_std().duration_since(SystemTime::UNIX_EPOCH).ok()
+}
+
+/// The files that were made within the last tick of the file system's clock. An inode number that comes back within one
+/// tick would give two contents one ETag.
+#[derive(Debug, Default)]
+pub(crate) struct Births {
+    tick: Duration,
+    inodes: HashSet<u64>,
+}
+
+impl Births {
+    /// Whether this file's number and time of birth are its own.
+    pub(crate) fn is_new(&mut self, meta: &Metadata) -> bool {
+        let Some(born) = born(meta) else { return true };
+        if born > self.tick {
+            self.tick = born;
+            self.inodes.clear();
+        }
+        born < self.tick || self.inodes.insert(meta.ino())
+    }
 }

@@ -1,48 +1,19 @@
-//! Listings, read on a thread of the blocking pool that waits for the reader.
+//! Listings, read page by page.
 
 use std::io;
 use std::sync::Arc;
 
-use cap_std::fs::{Dir, DirEntry};
-use davmux_driver::{Entry, Error, ErrorKind, Kind, Page, Pages, RelPath, Result};
+use cap_std::fs::{Dir, DirEntry, ReadDir};
+use davmux_driver::{Entry, Error, ErrorKind, Page, Pages, RelPath, Result};
 use futures_util::{StreamExt, stream};
-use tokio::sync::mpsc;
 
 use crate::entry::entry;
-use crate::root::{Opened, Root, STAGING, fail, place};
+use crate::look::is_reserved;
+use crate::root::{Opened, Root, blocking, fail, place};
+use crate::staging::STAGING;
 
 const PAGE: usize = 1000;
-/// Pages that are ahead of the reader.
-const AHEAD: usize = 2;
-
-/// Sends pages as they fill.
-struct Sender {
-    pages: mpsc::Sender<Result<Page>>,
-    page: Page,
-    hidden: u64,
-}
-
-/// The reader went away.
-struct Gone;
-
-impl Sender {
-    fn add(&mut self, member: Member) -> Result<(), Gone> {
-        match member {
-            Member::Entry(entry) => self.page.entries.push(entry),
-            Member::Hidden(folder) => {
-                self.hidden += 1;
-                self.page.unnameable.push(folder);
-            }
-            Member::None => {}
-        }
-        if self.page.entries.len() + self.page.unnameable.len() >= PAGE { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), Gone> {
-        self.pages.blocking_send(Ok(std::mem::take(&mut self.page))).map_err(|_| Gone)
-    }
-}
-
+/// One member of a folder.
 enum Member {
     Entry(Entry),
     /// Something that cannot be named or must not be followed, in this folder.
@@ -51,76 +22,139 @@ enum Member {
     None,
 }
 
-fn pages(
-    root: &Arc<Root>,
-    dir: &RelPath,
-    read: impl FnOnce(&Opened, &RelPath, &mut Sender) -> Result<Result<(), Gone>> + Send + 'static,
-) -> Pages {
-    let (root, dir) = (Arc::clone(root), dir.clone());
-    stream::once(async move {
-        let (send, receive) = mpsc::channel(AHEAD);
-        tokio::task::spawn_blocking(move || {
-            let mut sender = Sender { pages: send, page: Page::default(), hidden: 0 };
-            let result = root.get("list", &dir).and_then(|opened| read(&opened, &dir, &mut sender));
-            match result {
-                Ok(Ok(())) => {
-                    // The reader may have gone; then nobody waits for the rest.
-                    let _ = sender.flush();
+/// Goes through a folder, or through all below it. Links to folders are leaves then: nothing behind them is listed.
+struct Walk {
+    top: RelPath,
+    deep: bool,
+    folders: Vec<RelPath>,
+    reading: Option<(RelPath, ReadDir)>,
+}
+
+impl Walk {
+    fn new(top: &RelPath, deep: bool) -> Self {
+        Self { top: top.clone(), deep, folders: vec![top.clone()], reading: None }
+    }
+
+    fn next(&mut self, opened: &Opened) -> Result<Option<Member>> {
+        loop {
+            let Some((folder, members)) = &mut self.reading else {
+                let Some(folder) = self.folders.pop() else { return Ok(None) };
+                match read_dir(opened, &folder) {
+                    Ok(members) => self.reading = Some((folder, members)),
+                    // It went since it was seen in its parent.
+                    Err(error) if error.kind() == ErrorKind::NotFound && folder != self.top => {}
+                    Err(error) => return Err(error),
                 }
-                Ok(Err(Gone)) => {}
-                Err(error) => drop(sender.pages.blocking_send(Err(error))),
+                continue;
+            };
+            let Some(read) = members.next() else {
+                self.reading = None;
+                continue;
+            };
+            let read = read.map_err(|error| fail("list", folder, error))?;
+            let member = member(opened, folder, &read, !self.deep)?;
+            if let Member::Entry(entry) = &member
+                && self.deep
+                && entry.is_dir()
+            {
+                self.folders.push(entry.path.clone());
             }
-            if sender.hidden > 0 {
-                tracing::warn!(
-                    root = %root.path().display(),
-                    folder = %dir,
-                    count = sender.hidden,
-                    "entries are hidden: a name that is not UTF-8, a link that leaves the folder, or no file at all"
-                );
-            }
-        });
-        stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) })
-    })
-    .flatten()
-    .boxed()
-}
-
-pub(crate) fn list(root: &Arc<Root>, dir: &RelPath) -> Pages {
-    pages(root, dir, |opened, dir, sender| {
-        for read in read_dir(opened, dir)? {
-            let read = read.map_err(|error| fail("list", dir, error))?;
-            if sender.add(member(opened, dir, &read, true)?).is_err() {
-                return Ok(Err(Gone));
-            }
+            return Ok(Some(member));
         }
-        Ok(Ok(()))
-    })
+    }
 }
 
-/// Everything below a folder. Links to folders are leaves: nothing behind them is listed.
-pub(crate) fn list_tree(root: &Arc<Root>, dir: &RelPath) -> Pages {
-    pages(root, dir, |opened, top, sender| {
-        if is_link(opened, top) {
+/// A listing between two pages.
+struct Listing {
+    root: Arc<Root>,
+    opened: Option<Arc<Opened>>,
+    walk: Walk,
+    hidden: usize,
+}
+
+impl Listing {
+    /// The next page, and whether it is the last. Blocks.
+    fn page(&mut self) -> Result<(Page, bool)> {
+        let top = &self.walk.top;
+        let opened = match &self.opened {
+            Some(opened) => Arc::clone(opened),
+            None => self.root.get("list", top)?,
+        };
+        if self.opened.is_none() && self.walk.deep && is_link(&opened, top) {
             let detail = "a symbolic link to a folder: nothing is copied or deleted through it";
             return Err(Error::new(ErrorKind::Denied, "list", top).with_detail(detail));
         }
-        let mut folders = vec![top.clone()];
-        while let Some(folder) = folders.pop() {
-            for read in read_dir(opened, &folder)? {
-                let read = read.map_err(|error| fail("list", &folder, error))?;
-                let member = member(opened, &folder, &read, false)?;
-                if let Member::Entry(entry) = &member
-                    && entry.kind == Kind::Dir
-                {
-                    folders.push(entry.path.clone());
-                }
-                if sender.add(member).is_err() {
-                    return Ok(Err(Gone));
+        self.opened = Some(Arc::clone(&opened));
+        let mut page = Page::default();
+        while page.entries.len() + page.unnameable.len() < PAGE {
+            match self.walk.next(&opened)? {
+                Some(Member::Entry(entry)) => page.entries.push(entry),
+                Some(Member::Hidden(folder)) => page.unnameable.push(folder),
+                Some(Member::None) => {}
+                None => {
+                    self.hidden += page.unnameable.len();
+                    self.end(&opened)?;
+                    return Ok((page, true));
                 }
             }
         }
-        Ok(Ok(()))
+        self.hidden += page.unnameable.len();
+        Ok((page, false))
+    }
+
+    fn end(&self, opened: &Opened) -> Result<()> {
+        // What is read from a folder that was unmounted or removed on the way ends early, and without an error.
+        self.root.still(opened, "list", &self.walk.top)?;
+        if self.hidden > 0 {
+            tracing::warn!(
+                root = %self.root.path().display(),
+                folder = %self.walk.top,
+                count = self.hidden,
+                "entries are hidden: a name that is not UTF-8 or is reserved, a link that leaves the folder, or no file at all"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Each page is a piece of work of its own, so that a slow reader holds no thread; the stream ends only after the page that
+/// said that it is the last.
+fn pages(root: &Arc<Root>, dir: &RelPath, deep: bool) -> Pages {
+    let listing = Listing { root: Arc::clone(root), opened: None, walk: Walk::new(dir, deep), hidden: 0 };
+    stream::unfold(Some(Box::new(listing)), |listing| async move {
+        let mut listing = listing?;
+        let top = listing.walk.top.clone();
+        let read = blocking("list", &top, move || {
+            let (page, is_last) = listing.page()?;
+            Ok((page, (!is_last).then_some(listing)))
+        });
+        Some(match read.await {
+            Ok((page, rest)) => (Ok(page), rest),
+            Err(error) => (Err(error), None),
+        })
     })
+    .boxed()
+}
+
+/// The members of a folder.
+pub(crate) fn list(root: &Arc<Root>, dir: &RelPath) -> Pages {
+    pages(root, dir, false)
+}
+
+/// Everything below a folder.
+pub(crate) fn list_tree(root: &Arc<Root>, dir: &RelPath) -> Pages {
+    pages(root, dir, true)
+}
+
+/// Whether anything below a folder is shown to nobody. Blocks.
+pub(crate) fn hides(opened: &Opened, dir: &RelPath) -> Result<bool> {
+    let mut walk = Walk::new(dir, true);
+    while let Some(member) = walk.next(opened)? {
+        if matches!(member, Member::Hidden(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn is_link(opened: &Opened, path: &RelPath) -> bool {
@@ -136,8 +170,11 @@ fn member(opened: &Opened, folder: &RelPath, read: &DirEntry, follow: bool) -> R
     let Some(path) = name.to_str().and_then(|name| folder.child(name).ok()) else {
         return Ok(Member::Hidden(folder.clone()));
     };
-    if path.name().starts_with(STAGING) {
+    if path.as_str() == STAGING {
         return Ok(Member::None);
+    }
+    if is_reserved(&path) {
+        return Ok(Member::Hidden(folder.clone()));
     }
     let gone = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Ok(Member::None),

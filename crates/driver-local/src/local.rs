@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -11,8 +11,10 @@ use davmux_driver::{
     ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
 };
 
-use crate::root::{Opened, Root, STAGING, as_file, blocking, fail, place};
-use crate::upload::{LocalUpload, look};
+use crate::look::{look, look_at, may_name, open, standing};
+use crate::root::{Opened, Root, blocking, fail, place, settle};
+use crate::staging::STAGING;
+use crate::upload::LocalUpload;
 use crate::{list, rename};
 
 /// Which folder.
@@ -94,11 +96,11 @@ impl Driver for Local {
     async fn read(&self, path: &RelPath, request: ReadRequest) -> Result<ReadReply> {
         let at = path.clone();
         self.with("read", path, move |_, opened| {
-            let file = rename::open(opened, "read", &at).map_err(|error| match error.kind() {
+            let file = open(opened, "read", &at).map_err(|error| match error.kind() {
                 ErrorKind::NotDir => Error::new(ErrorKind::NotFound, "read", &at),
                 _ => error,
             })?;
-            let entry = rename::look_at(&file, &at)?;
+            let entry = look_at(&file, &at)?;
             if entry.is_dir() {
                 return Err(Error::new(ErrorKind::IsDir, "read", &at));
             }
@@ -132,13 +134,11 @@ impl Driver for Local {
             if at.is_root() {
                 return Err(Error::new(ErrorKind::AlreadyExists, "create folder", &at));
             }
-            // Only of a staging folder the parent may be missing.
-            if at.parent().is_some_and(|parent| parent.as_str() == STAGING) {
-                opened.staging().map_err(failed)?;
-            }
+            may_name("create folder", &at)?;
             let (parent, name) = opened.parent(&at).map_err(failed)?;
             parent.create_dir(name).map_err(failed)?;
-            as_file(&parent).and_then(|folder| folder.sync_all()).map_err(failed)
+            settle(&parent, "create folder", &at);
+            Ok(())
         })
         .await
     }
@@ -149,17 +149,10 @@ impl Driver for Local {
 
     async fn delete(&self, batch: &[Removal]) -> Result<Vec<(RelPath, Error)>> {
         let batch = batch.to_vec();
-        self.with("delete", &RelPath::root(), move |_, opened| {
-            let failed = batch.into_iter().filter_map(|removal| {
-                let error = remove(opened, &removal).err()?;
-                // A file in the way of the path: nothing can be there. A file in the folder's own place is another thing.
-                let is_there = || opened.symlink_metadata(place(&removal.path)).is_ok();
-                match error.kind() {
-                    io::ErrorKind::NotFound => None,
-                    io::ErrorKind::NotADirectory if !is_there() => None,
-                    _ => Some((removal.path.clone(), fail("delete", &removal.path, error))),
-                }
-            });
+        self.with("delete", &RelPath::root(), move |root, opened| {
+            let failed = batch
+                .into_iter()
+                .filter_map(|removal| Some((removal.path.clone(), remove(root, opened, &removal).err()?)));
             Ok(failed.collect())
         })
         .await
@@ -189,7 +182,7 @@ impl Driver for Local {
     async fn set_modified(&self, path: &RelPath, modified: SystemTime) -> Result<Native<()>> {
         let at = path.clone();
         self.with("set time", path, move |_, opened| {
-            let file = rename::open(opened, "set time", &at)?;
+            let file = open(opened, "set time", &at)?;
             file.set_modified(modified).map_err(|error| fail("set time", &at, error))?;
             Ok(Native::Done(()))
         })
@@ -207,9 +200,26 @@ impl Driver for Local {
     }
 }
 
-fn remove(opened: &Opened, removal: &Removal) -> io::Result<()> {
-    match removal.kind {
-        Kind::File => opened.remove_file(place(&removal.path)),
-        Kind::Dir => opened.remove_dir(place(&removal.path)),
+fn remove(root: &Root, opened: &Opened, removal: &Removal) -> Result<()> {
+    let path = &removal.path;
+    if path.is_root() {
+        return Err(Error::new(ErrorKind::InvalidPath, "delete", path).with_detail("the root folder stays"));
+    }
+    let _commit = root.commits.lock().unwrap_or_else(PoisonError::into_inner);
+    match standing(opened, "delete", path) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(()),
+        // Not even its folder is there, or a file is in the way of the path: nothing can be there.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotDir) => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    // What is removed is the entry itself, a link and not what it leads to.
+    let removed = match removal.kind {
+        Kind::File => opened.remove_file(place(path)),
+        Kind::Dir => opened.remove_dir(place(path)),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(fail("delete", path, error)),
+        _ => Ok(()),
     }
 }

@@ -1,111 +1,212 @@
 //! Moving and copying inside the folder.
 
-use std::fs::File;
 use std::io;
 use std::sync::PoisonError;
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, Metadata, MetadataExt};
 use davmux_driver::{Entry, Error, ErrorKind, Native, RelPath, Result, When};
-use rustix::fs::RenameFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::root::{Opened, Root, as_file, fail, fresh_name};
-use crate::upload::{Staged, look};
+use crate::entry::entry;
+use crate::list;
+use crate::look::{look, look_at, may_name, open, standing};
+use crate::root::{Opened, Root, fail, settle};
+use crate::staging::{Aside, to_nothing};
+use crate::upload::{Staged, is_cross_device};
+
+/// How a folder is opened that is only looked at.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = OFlags::RDONLY;
+
+/// One end of a move: an entry by its name in an open folder.
+struct End<'a> {
+    folder: Dir,
+    name: &'a str,
+    path: &'a RelPath,
+}
+
+impl<'a> End<'a> {
+    fn of(opened: &Opened, path: &'a RelPath) -> Result<Self> {
+        let (folder, name) = opened.parent(path).map_err(|error| fail("rename", path, error))?;
+        Ok(Self { folder, name, path })
+    }
+
+    fn at(&self) -> (&Dir, &str) {
+        (&self.folder, self.name)
+    }
+
+    /// The entry itself, not what a link leads to.
+    fn own(&self) -> Result<Option<Metadata>> {
+        match self.folder.symlink_metadata(self.name) {
+            Ok(meta) => Ok(Some(meta)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn fail(&self, error: io::Error) -> Error {
+        fail("rename", self.path, error)
+    }
+
+    fn is_in_folder_of(&self, other: &Self) -> Result<bool> {
+        let id = |end: &Self| end.folder.dir_metadata().map(|meta| identity(&meta)).map_err(|error| end.fail(error));
+        Ok(id(self)? == id(other)?)
+    }
+}
+
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+fn overlap(to: &RelPath) -> Error {
+    Error::new(ErrorKind::InvalidPath, "rename", to).with_detail("one lies in the other")
+}
 
 /// Moves a file or folder in one step. Blocks.
-pub(crate) fn rename(root: &Root, opened: &Opened, entry: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
-    let from = &entry.path;
-    let failed = |error| fail("rename", to, error);
-    if to.is_within(from) || from.is_within(to) {
-        return Err(Error::new(ErrorKind::InvalidPath, "rename", to).with_detail("one lies in the other"));
+pub(crate) fn rename(root: &Root, opened: &Opened, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
+    may_name("rename", to)?;
+    if to.is_within(&from.path) || from.path.is_within(to) {
+        return Err(overlap(to));
     }
-    // Only the version that the caller saw is moved.
-    if entry.etag.is_some() && look(opened, "rename", from)?.etag != entry.etag {
-        return Err(Error::new(ErrorKind::Precondition, "rename", from));
+    let (source, target) = (End::of(opened, &from.path)?, End::of(opened, to)?);
+    let own = source.own()?.ok_or_else(|| Error::new(ErrorKind::NotFound, "rename", &from.path))?;
+    if own.is_symlink() && !source.is_in_folder_of(&target)? {
+        // A link below the root is relative: it would lead elsewhere from there.
+        return Ok(Native::Declined);
     }
-    let (source, source_name) = opened.parent(from).map_err(|error| fail("rename", from, error))?;
-    let (target, target_name) = opened.parent(to).map_err(failed)?;
-    let moved = match when {
-        When::Absent => to_nothing(&source, source_name, &target, target_name),
-        When::Matches(etag) => {
-            let _conditions = root.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-            let there = match look(opened, "rename", to) {
-                Ok(there) => there.etag,
-                Err(error) if error.kind() == ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
-            if there.as_ref() != Some(etag) {
-                return Err(Error::new(ErrorKind::Precondition, "rename", to));
-            }
-            source.rename(source_name, &target, target_name)
+    if *when == When::Always && target.own()?.is_some_and(|there| there.is_dir()) {
+        may_replace(opened, &source, &target)?;
+    }
+    let moved = {
+        let _commit = root.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only the version that the caller saw is moved.
+        let seen = look(opened, "rename", &from.path)?;
+        if from.etag.is_some() && seen.etag != from.etag {
+            return Err(Error::new(ErrorKind::Precondition, "rename", &from.path));
         }
-        When::Always => replace(opened, (&source, source_name), (&target, target_name)),
+        root.still(opened, "rename", to)?;
+        commit(opened, &source, &own, &target, when).map(|aside| (seen, aside))
     };
-    match moved {
-        Ok(()) => {}
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::XDEV) => return Ok(Native::Declined),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(fail("rename", from, error)),
-        Err(error) => return Err(failed(error)),
+    let (seen, aside) = match moved {
+        Err(error) if is_cross_device(&error) => return Ok(Native::Declined),
+        result => result?,
+    };
+    settle(&target.folder, "rename", to);
+    settle(&source.folder, "rename", &from.path);
+    if let Some(aside) = aside {
+        aside.discard();
     }
-    for folder in [source, target] {
-        as_file(&folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    }
-    look(opened, "rename", to).map(Native::Done)
+    // A rename changes nothing of the entry but its place.
+    Ok(Native::Done(Entry { path: to.clone(), ..seen }))
 }
 
-fn to_nothing(source: &Dir, source_name: &str, target: &Dir, target_name: &str) -> io::Result<()> {
-    match rustix::fs::renameat_with(source, source_name, target, target_name, RenameFlags::NOREPLACE) {
-        // A file system that cannot check in the same step.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match target.symlink_metadata(target_name) {
-            Ok(_) => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => source.rename(source_name, target, target_name),
-            Err(error) => Err(error),
-        },
-        result => Ok(result?),
+/// Whether the folder at the target may go for the source: it does not hold it, and holds nothing that nobody saw. A look
+/// at the paths would not do: a link above the source can lead to the target.
+fn may_replace(opened: &Opened, source: &End<'_>, target: &End<'_>) -> Result<()> {
+    let Some(there) = target.own()? else { return Ok(()) };
+    let failed = |error| source.fail(error);
+    let root = identity(&opened.dir_metadata().map_err(failed)?);
+    let mut folder = source.folder.try_clone().map_err(failed)?;
+    let mut at = identity(&folder.dir_metadata().map_err(failed)?);
+    loop {
+        if at == identity(&there) {
+            return Err(overlap(target.path));
+        }
+        if at == root {
+            break;
+        }
+        // Upwards by the file system's own account, for the identities alone.
+        let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let above = rustix::fs::openat(&folder, "..", flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+        folder = Dir::from_std_file(above.into());
+        let above = identity(&folder.dir_metadata().map_err(failed)?);
+        if above == at {
+            break;
+        }
+        at = above;
     }
+    if list::hides(opened, target.path)? {
+        let detail = "the folder there holds entries that are not shown; remove them on the disk itself";
+        return Err(Error::new(ErrorKind::Denied, "rename", target.path).with_detail(detail));
+    }
+    Ok(())
 }
 
-/// Moves over whatever stands at the target. What the kernel does not replace in one step (a folder with members, another
-/// kind) steps aside into the staging folder, comes back if the move fails, and is removed after it.
-fn replace(opened: &Opened, source: (&Dir, &str), target: (&Dir, &str)) -> io::Result<()> {
-    let moving = || source.0.rename(source.1, target.0, target.1);
+/// Makes the move. What stood at the target and could not be replaced in one step is aside then.
+fn commit(opened: &Opened, source: &End<'_>, own: &Metadata, target: &End<'_>, when: &When) -> Result<Option<Aside>> {
+    let there = standing(opened, "rename", target.path)?;
+    match when {
+        When::Absent => return to_nothing(source.at(), target.at()).map(|()| None).map_err(|error| target.fail(error)),
+        When::Matches(etag) => {
+            let there = there.and_then(|meta| entry(target.path.clone(), &meta)).and_then(|entry| entry.etag);
+            if there.as_ref() != Some(etag) {
+                return Err(Error::new(ErrorKind::Precondition, "rename", target.path));
+            }
+        }
+        When::Always => {}
+    }
+    if target.own()?.is_some_and(|there| identity(&there) == identity(own)) {
+        return onto_itself(opened, source, own, target).map(|()| None);
+    }
+    let moving = || source.folder.rename(source.name, &target.folder, target.name);
     let first = match moving() {
-        Ok(()) => return Ok(()),
+        Ok(()) => return Ok(None),
         Err(error) => error,
     };
-    if !matches!(Errno::from_io_error(&first), Some(Errno::NOTEMPTY | Errno::EXIST | Errno::ISDIR | Errno::NOTDIR)) {
-        return Err(first);
+    let in_the_way =
+        matches!(Errno::from_io_error(&first), Some(Errno::NOTEMPTY | Errno::EXIST | Errno::ISDIR | Errno::NOTDIR));
+    if !in_the_way || *when != When::Always {
+        return Err(target.fail(first));
     }
-    let staging = opened.staging()?;
-    let aside = fresh_name();
-    target.0.rename(target.1, &staging, &aside)?;
-    if let Err(error) = moving() {
-        // Best effort: the error that matters is the first one.
-        let _ = staging.rename(&aside, target.0, target.1);
-        return Err(error);
+    // What the kernel does not replace in one step (a folder with members, another kind) steps aside, and comes back if
+    // the move fails.
+    let aside = Aside::take(opened, target.at(), target.path, own.ino()).map_err(|error| target.fail(error))?;
+    match moving() {
+        Ok(()) => Ok(Some(aside)),
+        Err(error) => {
+            aside
+                .put_back(target.at())
+                .map_err(|lost| Error::new(ErrorKind::Backend, "rename", target.path).with_detail(lost.to_string()))?;
+            Err(target.fail(error))
+        }
     }
-    let is_dir = staging.symlink_metadata(&aside).is_ok_and(|meta| meta.is_dir());
-    let removed = if is_dir { staging.remove_dir_all(&aside) } else { staging.remove_file(&aside) };
-    if let Err(error) = removed {
-        tracing::warn!(%error, "what was replaced is still in the staging folder; the next start removes it");
+}
+
+/// Two names of one file: the kernel's rename of one onto the other does nothing, and calls it a success.
+fn onto_itself(opened: &Opened, source: &End<'_>, own: &Metadata, target: &End<'_>) -> Result<()> {
+    if source.name == target.name && source.is_in_folder_of(target)? {
+        return Err(overlap(target.path));
     }
+    if own.is_dir() || own.nlink() == 1 {
+        // One entry whose name the file system takes as another spelling.
+        return source.folder.rename(source.name, &target.folder, target.name).map_err(|error| target.fail(error));
+    }
+    // Not by removing the source's name at once: where names differ in case alone it may be the target's, too.
+    let aside = Aside::take(opened, source.at(), source.path, own.ino()).map_err(|error| source.fail(error))?;
+    if target.own()?.is_none() {
+        return aside.move_on(target.at()).map_err(|error| target.fail(error));
+    }
+    aside.discard();
     Ok(())
 }
 
 /// Copies one file, by the kernel alone where it can. Blocks.
 pub(crate) fn copy(root: &Root, opened: &Opened, from: &Entry, to: &RelPath, when: &When) -> Result<Entry> {
+    may_name("copy", to)?;
     let source = open(opened, "copy", &from.path)?;
     let seen = look_at(&source, &from.path)?;
     if from.etag.is_some() && seen.etag != from.etag {
         return Err(Error::new(ErrorKind::Precondition, "copy", &from.path));
     }
-    let failed = |error| fail("copy", to, error);
-    let (parent, name) = opened.parent(to).map_err(failed)?;
-    match (parent.metadata(name), when) {
-        (Ok(meta), _) if meta.is_dir() => return Err(Error::new(ErrorKind::IsDir, "copy", to)),
-        (Ok(_), When::Absent) => return Err(Error::new(ErrorKind::AlreadyExists, "copy", to)),
+    match (standing(opened, "copy", to)?, when) {
+        (Some(meta), _) if meta.is_dir() => return Err(Error::new(ErrorKind::IsDir, "copy", to)),
+        (Some(_), When::Absent) => return Err(Error::new(ErrorKind::AlreadyExists, "copy", to)),
         _ => {}
     }
+    let failed = |error| fail("copy", to, error);
     let mut staged = Staged::new(opened).map_err(failed)?;
     let copied = io::copy(&mut &source, &mut staged.file).map_err(failed)?;
     if copied != seen.size || look_at(&source, &from.path)?.etag != seen.etag {
@@ -113,21 +214,4 @@ pub(crate) fn copy(root: &Root, opened: &Opened, from: &Entry, to: &RelPath, whe
     }
     // Like `cp -p`: a copy is as old as what it is a copy of.
     staged.place(root, opened, to, when, seen.modified)
-}
-
-/// Opens a file for reading; never waits for a pipe's other end.
-pub(crate) fn open(opened: &Opened, op: &'static str, path: &RelPath) -> Result<File> {
-    use cap_std::fs::OpenOptionsExt;
-    let failed = |error| fail(op, path, error);
-    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let mut options = cap_std::fs::OpenOptions::new();
-    options.read(true).custom_flags(flags);
-    Ok(opened.open_with(crate::root::place(path), &options).map_err(failed)?.into_std())
-}
-
-/// What an open file is.
-pub(crate) fn look_at(file: &File, path: &RelPath) -> Result<Entry> {
-    let meta = file.metadata().map_err(|error| fail("read", path, error))?;
-    let meta = cap_std::fs::Metadata::from_just_metadata(meta);
-    crate::entry::entry(path.clone(), &meta).ok_or_else(|| Error::new(ErrorKind::NotFound, "read", path))
 }

@@ -8,19 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
 use davmux_driver::{Error, ErrorKind, RelPath, Result};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-/// The folder in the root that holds what is not complete yet. Names that begin so are hidden everywhere.
-pub(crate) const STAGING: &str = ".davmux-staging";
+use crate::entry::Births;
+use crate::staging::{Held, STAGING};
 
 /// The root folder of a storage.
 #[derive(Debug)]
 pub(crate) struct Root {
     path: PathBuf,
     open: Mutex<Option<Arc<Opened>>>,
-    /// Taken from the look at a target's version to the change that depends on it.
-    pub(crate) conditions: Mutex<()>,
+    /// Taken for each change that replaces or removes, from the look at what stands there to the change itself. Content
+    /// is written and synced outside.
+    pub(crate) commits: Mutex<()>,
 }
 
 /// The folder as it was opened.
@@ -28,8 +29,8 @@ pub(crate) struct Root {
 pub(crate) struct Opened {
     dir: Dir,
     identity: (u64, u64),
-    /// Holds a shared lock on the staging folder for as long as this process uses it.
-    staging: Mutex<Option<File>>,
+    pub(crate) held: Mutex<Option<Held>>,
+    pub(crate) births: Mutex<Births>,
 }
 
 impl std::ops::Deref for Opened {
@@ -42,7 +43,7 @@ impl std::ops::Deref for Opened {
 
 impl Root {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, open: Mutex::new(None), conditions: Mutex::new(()) }
+        Self { path, open: Mutex::new(None), commits: Mutex::new(()) }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -64,67 +65,32 @@ impl Root {
         }
         let dir = Dir::open_ambient_dir(&self.path, ambient_authority()).map_err(away)?;
         let meta = dir.dir_metadata().map_err(away)?;
-        let opened = Arc::new(Opened { dir, identity: (meta.dev(), meta.ino()), staging: Mutex::new(None) });
+        let identity = (meta.dev(), meta.ino());
+        let opened = Arc::new(Opened { dir, identity, held: Mutex::default(), births: Mutex::default() });
         opened.sweep(&self.path);
         *open = Some(Arc::clone(&opened));
         Ok(opened)
     }
+
+    /// Whether the folder that was opened is still the one at the root's path; else what is done in it is seen by nobody.
+    /// Blocks.
+    pub(crate) fn still(&self, opened: &Opened, op: &'static str, path: &RelPath) -> Result<()> {
+        if self.get(op, path)?.identity == opened.identity {
+            return Ok(());
+        }
+        let detail = format!("the root folder {} was replaced meanwhile; try again", self.path.display());
+        Err(Error::new(ErrorKind::Unavailable, op, path).with_detail(detail))
+    }
 }
 
 impl Opened {
-    /// Removes what an earlier process left, unless another one is using the folder now.
-    fn sweep(&self, root: &Path) {
-        let Ok(staging) = self.dir.open_dir(STAGING) else { return };
-        let Ok(lock) = as_file(&staging) else { return };
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            let mut count = 0_u64;
-            for entry in staging.entries().into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let removed = if is_dir { staging.remove_dir_all(&name) } else { staging.remove_file(&name) };
-                match removed {
-                    Ok(()) => count += 1,
-                    Err(error) => tracing::warn!(root = %root.display(), %error, "a staging file stays"),
-                }
-            }
-            if count > 0 {
-                tracing::info!(root = %root.display(), count, "removed staging files that an earlier run left");
-            }
-        }
-        self.hold(lock);
-    }
-
-    fn hold(&self, lock: File) {
-        // Shared: several processes may serve one folder, and none sweeps while another one is there.
-        if let Err(error) = rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
-            tracing::debug!(%error, "the staging folder cannot be locked");
-        }
-        *self.staging.lock().unwrap_or_else(PoisonError::into_inner) = Some(lock);
-    }
-
-    /// The staging folder, made where it is missing.
-    pub(crate) fn staging(&self) -> io::Result<Dir> {
-        let dir = match self.dir.open_dir(STAGING) {
-            Ok(dir) => dir,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match self.dir.create_dir(STAGING) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(error) => return Err(error),
-                }
-                self.dir.open_dir(STAGING)?
-            }
-            Err(error) => return Err(error),
-        };
-        if self.staging.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-            self.hold(as_file(&dir)?);
-        }
-        Ok(dir)
-    }
-
     /// The folder that holds a path, and the path's name in it.
     pub(crate) fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(Dir, &'a str)> {
         let parent = path.parent().unwrap_or_else(RelPath::root);
+        if parent.segments().next() == Some(STAGING) {
+            // It may be missing, and must be no link.
+            self.staging()?;
+        }
         Ok((self.dir.open_dir(place(&parent))?, path.name()))
     }
 }
@@ -133,6 +99,13 @@ impl Opened {
 pub(crate) fn as_file(dir: &Dir) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(File::from(rustix::fs::openat(dir, ".", flags, Mode::empty())?))
+}
+
+/// Makes a change in a folder outlast a power loss. The change stands already, so that a failure is no error of it.
+pub(crate) fn settle(folder: &Dir, op: &'static str, path: &RelPath) {
+    if let Err(error) = as_file(folder).and_then(|folder| folder.sync_all()) {
+        tracing::warn!(op, %path, %error, "done, but its folder cannot be synced: a power loss may undo it");
+    }
 }
 
 /// A path as the file system takes it.

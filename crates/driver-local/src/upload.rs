@@ -7,24 +7,28 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions};
 use davmux_driver::{Entry, Error, ErrorKind, RelPath, Result, Upload, When, WriteRequest};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use crate::entry::entry;
-use crate::root::{Opened, Root, STAGING, as_file, blocking, fail, fresh_name, place};
+use crate::look::{look_at, may_name, standing};
+use crate::root::{Opened, Root, blocking, fail, fresh_name, settle};
+use crate::staging::{Beside, STAGING};
 
 /// How much is collected before it is written.
 const CHUNK: usize = 1024 * 1024;
 
-/// A file in the staging folder; removed when dropped, unless it was renamed into place.
+/// A file in the staging folder, or beside its place; removed when dropped, unless it was renamed into place.
 #[derive(Debug)]
 pub(crate) struct Staged {
     dir: Dir,
     name: String,
     pub(crate) file: File,
     placed: bool,
+    /// For the next sweep, where the file is not in the staging folder.
+    _beside: Option<Beside>,
 }
 
 impl Drop for Staged {
@@ -37,15 +41,26 @@ impl Drop for Staged {
 
 impl Staged {
     pub(crate) fn new(opened: &Opened) -> io::Result<Self> {
-        Self::in_dir(opened.staging()?, fresh_name())
+        let dir = opened.staging()?;
+        let mut repeated = Vec::new();
+        loop {
+            let staged = Self::in_dir(dir.try_clone()?, fresh_name(), None)?;
+            let meta = Metadata::from_file(&staged.file)?;
+            if opened.births.lock().unwrap_or_else(PoisonError::into_inner).is_new(&meta) {
+                return Ok(staged);
+            }
+            // Kept until another number was found.
+            repeated.push(staged);
+        }
     }
 
-    fn in_dir(dir: Dir, name: String) -> io::Result<Self> {
+    fn in_dir(dir: Dir, name: String, beside: Option<Beside>) -> io::Result<Self> {
         let file = dir.open_with(&name, OpenOptions::new().read(true).write(true).create_new(true))?.into_std();
-        Ok(Self { dir, name, file, placed: false })
+        Ok(Self { dir, name, file, placed: false, _beside: beside })
     }
 
-    /// Puts the file, with all that was written, in its place. Blocks.
+    /// Puts the file, with all that was written, in its place. A link there is replaced itself, and what it leads to stays
+    /// as it is: the path that was asked for is the one that changes. Blocks.
     pub(crate) fn place(
         mut self,
         root: &Root,
@@ -59,31 +74,30 @@ impl Staged {
         if let Some(modified) = modified {
             self.file.set_modified(modified).map_err(failed)?;
         }
-        if let Ok(former) = parent.metadata(name)
+        if let Some(former) = standing(opened, "write", path)?
             && former.is_file()
         {
-            let permissions =
-                std::os::unix::fs::PermissionsExt::from_mode(cap_std::fs::MetadataExt::mode(&former) & 0o7777);
+            // Not what gives its runner other rights: that was meant for the former content.
+            let permissions = std::os::unix::fs::PermissionsExt::from_mode(former.mode() & 0o777);
             self.file.set_permissions(permissions).map_err(failed)?;
         }
         self.file.sync_all().map_err(failed)?;
-        match self.rename(root, &parent, name, path, when) {
+        let target = Target { root, opened, folder: &parent, name, path, when };
+        let placed = match self.commit(&target) {
             // A folder below the root may be on another device; then the file is staged beside its place.
-            Err(error) if is_cross_device(&error) => {
-                self = self.beside(&parent).map_err(failed)?;
-                self.rename(root, &parent, name, path, when)?;
-            }
+            Err(error) if is_cross_device(&error) => self.beside(&target).map_err(failed)?.commit(&target)?,
             result => result?,
-        }
-        let meta = self.file.metadata().map_err(failed)?;
-        let meta = cap_std::fs::Metadata::from_just_metadata(meta);
-        // The name is there; what a power loss would undo is reported as what it is.
-        as_file(&parent).and_then(|folder| folder.sync_all()).map_err(failed)?;
-        entry(path.clone(), &meta).ok_or_else(|| Error::new(ErrorKind::Backend, "write", path))
+        };
+        settle(&parent, "write", path);
+        Ok(placed)
     }
 
-    fn beside(&self, parent: &Dir) -> io::Result<Self> {
-        let mut beside = Self::in_dir(parent.try_clone()?, format!("{STAGING}-{}", fresh_name()))?;
+    fn beside(&self, target: &Target<'_>) -> io::Result<Self> {
+        let name = format!("{STAGING}-{}", fresh_name());
+        let path = target.path.parent().and_then(|parent| parent.child(&name).ok());
+        let path = path.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let note = Beside::announce(target.opened, &path)?;
+        let mut beside = Self::in_dir(target.folder.try_clone()?, name, Some(note))?;
         let mut from = &self.file;
         io::Seek::rewind(&mut from)?;
         io::copy(&mut from, &mut beside.file)?;
@@ -94,22 +108,36 @@ impl Staged {
         Ok(beside)
     }
 
-    fn rename(&mut self, root: &Root, parent: &Dir, name: &str, path: &RelPath, when: &When) -> Result<()> {
+    /// Makes the file visible, if the condition holds.
+    fn commit(&mut self, target: &Target<'_>) -> Result<Entry> {
+        let entry = self.rename(target)?;
+        self.placed = true;
+        Ok(entry)
+    }
+
+    fn rename(&self, target: &Target<'_>) -> Result<Entry> {
+        let &Target { root, opened, folder, name, path, when } = target;
         let failed = |error| fail("write", path, error);
+        // A rename changes nothing of it.
+        let placed = look_at(&self.file, path)?;
+        let _commit = root.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        root.still(opened, "write", path)?;
+        let there = standing(opened, "write", path)?;
         match when {
-            When::Always => self.dir.rename(&self.name, parent, name).map_err(failed)?,
-            When::Absent => self.rename_to_nothing(parent, name).map_err(failed)?,
+            When::Absent => return self.rename_to_nothing(folder, name).map(|()| placed).map_err(failed),
             When::Matches(etag) => {
-                let _conditions = root.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-                let there = parent.metadata(name).ok().and_then(|meta| entry(path.clone(), &meta));
-                if there.and_then(|entry| entry.etag).as_ref() != Some(etag) {
+                let there = there.and_then(|meta| entry(path.clone(), &meta)).and_then(|entry| entry.etag);
+                if there.as_ref() != Some(etag) {
                     return Err(Error::new(ErrorKind::Precondition, "write", path));
                 }
-                self.dir.rename(&self.name, parent, name).map_err(failed)?;
             }
+            When::Always if there.is_some_and(|meta| meta.is_dir()) => {
+                return Err(Error::new(ErrorKind::IsDir, "write", path));
+            }
+            When::Always => {}
         }
-        self.placed = true;
-        Ok(())
+        self.dir.rename(&self.name, folder, name).map_err(failed)?;
+        Ok(placed)
     }
 
     fn rename_to_nothing(&self, parent: &Dir, name: &str) -> io::Result<()> {
@@ -117,14 +145,26 @@ impl Staged {
             // A file system that cannot: a link fails where something stands, too.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
                 self.dir.hard_link(&self.name, parent, name)?;
-                self.dir.remove_file(&self.name)
+                // It stands; a second name that stays in the staging folder is swept.
+                let _ = self.dir.remove_file(&self.name);
+                Ok(())
             }
             result => Ok(result?),
         }
     }
 }
 
-fn is_cross_device(error: &Error) -> bool {
+/// Where a staged file goes.
+struct Target<'a> {
+    root: &'a Root,
+    opened: &'a Opened,
+    folder: &'a Dir,
+    name: &'a str,
+    path: &'a RelPath,
+    when: &'a When,
+}
+
+pub(crate) fn is_cross_device(error: &Error) -> bool {
     std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<io::Error>())
         .is_some_and(|error| Errno::from_io_error(error) == Some(Errno::XDEV))
@@ -151,11 +191,9 @@ impl LocalUpload {
             if target.is_root() {
                 return Err(Error::new(ErrorKind::IsDir, "write", &target));
             }
-            let (parent, name) = opened.parent(&target).map_err(failed)?;
-            match parent.metadata(name) {
-                Ok(meta) if meta.is_dir() => return Err(Error::new(ErrorKind::IsDir, "write", &target)),
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
+            may_name("write", &target)?;
+            if standing(&opened, "write", &target)?.is_some_and(|meta| meta.is_dir()) {
+                return Err(Error::new(ErrorKind::IsDir, "write", &target));
             }
             let staged = Staged::new(&opened).map_err(failed)?;
             Ok(Self { root, opened, path: target, request, staged: Some(staged), buffer: BytesMut::new() })
@@ -210,11 +248,4 @@ impl Upload for LocalUpload {
         })
         .await
     }
-}
-
-/// What stands at a path.
-pub(crate) fn look(opened: &Opened, op: &'static str, path: &RelPath) -> Result<Entry> {
-    let meta = opened.metadata(place(path)).map_err(|error| fail(op, path, error))?;
-    // Sockets, pipes and devices are not there as far as anybody can see.
-    entry(path.clone(), &meta).ok_or_else(|| Error::new(ErrorKind::NotFound, op, path))
 }

@@ -72,3 +72,23 @@ impl Births {
         born < self.tick || self.inodes.insert(meta.ino())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inode_number_that_comes_back_within_a_tick_is_not_new() {
+        let file = tempfile::tempfile().unwrap();
+        let meta = Metadata::from_file(&file).unwrap();
+        if born(&meta).is_none() {
+            println!("skipped: this file system does not tell when a file was made");
+            return;
+        }
+        let mut births = Births::default();
+        assert!(births.is_new(&meta));
+        assert!(!births.is_new(&meta));
+        births.tick -= Duration::from_nanos(1);
+        assert!(births.is_new(&meta), "in the next tick it is another file");
+    }
+}

@@ -1,5 +1,5 @@
 //! End to end: the real binary, real sockets, a real S3 server in this process.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 // The dependency arrows of docs/architecture.md, and the example file.
 mod architecture;

@@ -159,11 +159,10 @@ impl Tree {
     /// Copies one file over whatever stands at the target. Answers the version that was copied.
     async fn copy_file(&self, from: &Spot, node: &Node, to: &Spot, there: Option<&Node>) -> Result<Version> {
         let entry = node.to_entry(&from.rel);
-        let over_folder = there.is_some_and(Node::is_dir);
-        if over_folder {
-            self.may_replace(to, there).await?;
+        if let Some(folder) = there.filter(|node| node.is_dir()) {
             let change = self.cache.begin_deep(&to.path);
             if has_real_dirs(to.driver()) {
+                self.may_replace(to, there).await?;
                 let staging = staging(to)?;
                 let staged = self.copy_version(from, &entry, &staging, &When::Absent).await?;
                 if let Err(error) = put_in_place(&staging, staged, to).await {
@@ -173,11 +172,7 @@ impl Tree {
                     return Err(error);
                 }
             } else {
-                self.copy_version(from, &entry, to, &When::Always).await?;
-                // The old folder goes now, and only what marks it and is in it: the file has a key of its own.
-                if let Some(failed) = self.remove_tree(to, |_| Choice::Remove(None)).await.into_iter().next() {
-                    return Err(failed.error);
-                }
+                self.copy_over_keys(from, &entry, to, folder).await?;
             }
             drop(change);
         } else {
@@ -187,6 +182,16 @@ impl Tree {
             change.is(Some(Kept::written(Node::from_entry(copy))));
         }
         Ok(Version::of(&entry))
+    }
+
+    /// Copies a file over a folder of keys. The file has a key of its own, so it stands first, and then the folder goes: what
+    /// is in it is listed before, since some stores (MinIO) list nothing below a key that has an object.
+    async fn copy_over_keys(&self, from: &Spot, entry: &Entry, to: &Spot, there: &Node) -> Result<()> {
+        let mut old = self.standing(to, there).await?;
+        old.push((to.rel.clone(), Kind::Dir));
+        self.copy_version(from, entry, to, &When::Always).await?;
+        let failed = self.remove_replaced(to, old, &HashMap::new()).await;
+        failed.into_iter().next().map_or(Ok(()), |failed| Err(failed.error))
     }
 
     /// Copies exactly the version of a file that `entry` describes, by the storage itself or by streaming.

@@ -72,16 +72,16 @@ pub(crate) fn rename(root: &Root, opened: &Opened, from: &Entry, to: &RelPath, w
         return Err(overlap(to));
     }
     let (source, target) = (End::of(opened, &from.path)?, End::of(opened, to)?);
-    let own = source.own()?.ok_or_else(|| Error::new(ErrorKind::NotFound, "rename", &from.path))?;
-    if own.is_symlink() && !source.is_in_folder_of(&target)? {
-        // A link below the root is relative: it would lead elsewhere from there.
-        return Ok(Native::Declined);
-    }
     if *when == When::Always && target.own()?.is_some_and(|there| there.is_dir()) {
         may_replace(opened, &source, &target)?;
     }
     let moved = {
         let _commit = root.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = source.own()?.ok_or_else(|| Error::new(ErrorKind::NotFound, "rename", &from.path))?;
+        if own.is_symlink() && !source.is_in_folder_of(&target)? {
+            // A link below the root is relative: it would lead elsewhere from there.
+            return Ok(Native::Declined);
+        }
         // Only the version that the caller saw is moved.
         let seen = look(opened, "rename", &from.path)?;
         if from.etag.is_some() && seen.etag != from.etag {
@@ -166,11 +166,16 @@ fn commit(opened: &Opened, source: &End<'_>, own: &Metadata, target: &End<'_>, w
     let aside = Aside::take(opened, target.at(), target.path, own.ino()).map_err(|error| target.fail(error))?;
     match moving() {
         Ok(()) => Ok(Some(aside)),
-        Err(error) => {
-            aside
-                .put_back(target.at())
-                .map_err(|lost| Error::new(ErrorKind::Backend, "rename", target.path).with_detail(lost.to_string()))?;
-            Err(target.fail(error))
+        Err(error) => Err(put_back(aside, target, error)),
+    }
+}
+
+/// The error of a move, after what it moved aside is back; or where that is now.
+fn put_back(aside: Aside, end: &End<'_>, error: io::Error) -> Error {
+    match aside.put_back(end.at()) {
+        Ok(()) => end.fail(error),
+        Err(lost) => {
+            Error::new(ErrorKind::Backend, "rename", end.path).with_detail(lost.to_string()).with_source(error)
         }
     }
 }
@@ -186,11 +191,15 @@ fn onto_itself(opened: &Opened, source: &End<'_>, own: &Metadata, target: &End<'
     }
     // Not by removing the source's name at once: where names differ in case alone it may be the target's, too.
     let aside = Aside::take(opened, source.at(), source.path, own.ino()).map_err(|error| source.fail(error))?;
-    if target.own()?.is_none() {
-        return aside.move_on(target.at()).map_err(|error| target.fail(error));
+    match target.own() {
+        Ok(Some(_)) => {
+            aside.discard();
+            Ok(())
+        }
+        _ => aside
+            .put_back(target.at())
+            .map_err(|lost| Error::new(ErrorKind::Backend, "rename", target.path).with_detail(lost.to_string())),
     }
-    aside.discard();
-    Ok(())
 }
 
 /// Copies one file, by the kernel alone where it can. Blocks.

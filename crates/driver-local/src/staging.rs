@@ -232,7 +232,7 @@ impl Beside {
     }
 }
 
-/// What was moved out of its place, and has it back unless it is discarded or moved on.
+/// What was moved out of its place. Unless it is put back, moved on or discarded, the next sweep settles it.
 #[derive(Debug)]
 pub(crate) struct Aside {
     name: String,
@@ -243,31 +243,30 @@ impl Aside {
     /// Moves what stands at `path` aside. It loses its place only to `successor`, an inode number.
     pub(crate) fn take(opened: &Opened, from: (&Dir, &str), path: &RelPath, successor: u64) -> io::Result<Self> {
         let name = format!("{ASIDE}{}", fresh_name());
-        let note = Note::write(opened.staging()?, format!("{name}{NOTE}"), path, successor)?;
+        let mut note = Note::write(opened.staging()?, format!("{name}{NOTE}"), path, successor)?;
         from.0.rename(from.1, &note.staging, &name)?;
+        note.kept = true;
         Ok(Self { name, note })
-    }
-
-    /// Moves it to another place, over what is there.
-    pub(crate) fn move_on(&self, to: (&Dir, &str)) -> io::Result<()> {
-        self.note.staging.rename(&self.name, to.0, to.1)
     }
 
     /// Moves it back. Where that fails it stays, and the error says where; the next sweep tries again.
     pub(crate) fn put_back(mut self, to: (&Dir, &str)) -> io::Result<()> {
         to_nothing((&self.note.staging, &self.name), to).map_err(|error| {
-            self.note.kept = true;
+            let at = format!("{STAGING}/{}", self.name);
             io::Error::new(
                 error.kind(),
-                format!("what stood there could not be put back, and is kept at {STAGING}/{}: {error}", self.name),
+                format!("what stood there could not be put back, and is kept at {at}: {error}"),
             )
-        })
+        })?;
+        self.note.kept = false;
+        Ok(())
     }
 
     /// Its successor stands.
     pub(crate) fn discard(self) {
-        let Self { name, note } = self;
+        let Self { name, mut note } = self;
         let staging = note.staging.try_clone();
+        note.kept = false;
         drop(note);
         if let Err(error) = staging.and_then(|staging| remove(&staging, Path::new(&name))) {
             tracing::warn!(%error, "what was replaced is still in the staging folder; the next start removes it");
@@ -300,8 +299,7 @@ mod tests {
         fs::write(root.join("new"), "new").unwrap();
         let opened = Root::new(root.clone()).get("test", &RelPath::root()).unwrap();
         let successor = fs::metadata(root.join("new")).unwrap().ino();
-        // Its clean-up never runs, and it holds no lock.
-        forget(Aside::take(&opened, (&opened, "old"), &path("old"), successor).unwrap());
+        drop(Aside::take(&opened, (&opened, "old"), &path("old"), successor).unwrap());
         assert!(!root.join("old").exists());
         (folder, root)
     }

@@ -37,7 +37,9 @@ pub(crate) fn path_of(url: &str) -> Option<&str> {
 pub(crate) fn parse(url: &str, base: &Base) -> Result<(davmux_tree::RelPath, bool), Failure> {
     let path = path_of(url)
         .ok_or_else(|| Failure::bad_request("Destination must be an http or https URL, or an absolute path"))?;
-    match base.place(path)? {
+    // 414 is about the request line only (RFC 4918 section 12.1).
+    let place = base.place(path).map_err(|error| Failure::bad_request(format!("Destination: {error}")))?;
+    match place {
         Place::Inside { path, slash } => Ok((path, slash)),
         Place::Above { .. } | Place::Outside => {
             Err(Failure::new(StatusCode::BAD_GATEWAY, "the Destination lies outside the tree of this server"))

@@ -7,6 +7,10 @@
 use bytes::{BufMut, BytesMut};
 use davmux_tree::{InvalidPath, RelPath};
 
+/// The most bytes of a path, unescaped. No storage holds longer ones (Linux takes 4,096 bytes, S3 1,024), and some SDKs fail
+/// badly on them.
+const LONGEST: usize = 8192;
+
 /// Why a URL's path names no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
@@ -16,6 +20,8 @@ pub(crate) enum PathError {
     Escape,
     #[error("the path is not UTF-8")]
     Utf8,
+    #[error("the path is too long")]
+    TooLong,
     #[error("{0}")]
     Segment(#[from] InvalidPath),
 }
@@ -85,6 +91,9 @@ impl Base {
                     text.push('/');
                 }
                 text.push_str(&name);
+                if text.len() > LONGEST {
+                    return Err(PathError::TooLong);
+                }
             }
         }
         if slash && below.is_empty() && raw.len() > 1 {
@@ -212,6 +221,9 @@ mod tests {
         ] {
             assert_eq!(root.place(url), expected, "{url:?}");
         }
+        let longest = "%61".repeat(LONGEST);
+        assert!(root.place(&format!("/{longest}")).is_ok());
+        assert_eq!(root.place(&format!("/{longest}a")), Err(PathError::TooLong));
     }
 
     #[test]

@@ -3,25 +3,36 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use davmux_tree::{PutRequest, Written};
+use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
+use tokio::sync::oneshot;
 
 use crate::body::Incoming;
-use crate::call::{Answer, Call, empty, put_validators};
+use crate::call::{Answer, Call, empty, put_validators, to_its_end};
 use crate::guard::Change;
 use crate::headers::{content_length, lenient, number, single};
 use crate::status::Failure;
 use crate::{dates, media_types};
 
-/// Answers a PUT. All that can refuse it comes before the first look at the body: that look is what tells a client which
-/// waits for `100 Continue` to send it.
-pub(crate) async fn put(call: Call, mut body: Incoming) -> Answer {
+/// Answers a PUT, in a task of its own: a client may be gone when all of its body has arrived, and that is a file.
+pub(crate) async fn put(call: Call, body: Incoming) -> Answer {
+    let (waiting, gone) = oneshot::channel();
+    let stored = to_its_end(store(call, Arriving { body, gone, left: None })).await;
+    drop(waiting);
+    stored?
+}
+
+/// All that can refuse a PUT comes before the first look at the body: that look is what tells a client which waits for
+/// `100 Continue` to send it.
+async fn store(call: Call, mut body: Arriving) -> Answer {
     refuse_parts(&call)?;
     call.view.writable(&call.path)?;
-    let size = announced(&call.headers, &body)?;
+    let size = announced(&call.headers, &body.body)?;
     let judged = call.judge().await?;
     call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await?;
     let modified = lenient(&call.headers, "x-oc-mtime").and_then(dates::parse_unix);
@@ -30,14 +41,12 @@ pub(crate) async fn put(call: Call, mut body: Incoming) -> Answer {
     let request = PutRequest { size, when: judged.when, content_type, modified };
     let mut put = call.view.put(&call.path, request).await?;
     while let Some(frame) = body.frame().await {
-        let written = match frame {
-            Ok(frame) => match frame.into_data() {
-                Ok(data) if data.is_empty() => Ok(()),
-                Ok(data) => put.write(data).await.map_err(Failure::from),
-                // Trailers say nothing that counts here.
-                Err(_) => Ok(()),
-            },
-            Err(_) => Err(Failure::bad_request("the body ended early; nothing was stored")),
+        let written = match frame.map(Frame::into_data) {
+            Ok(Ok(data)) if data.is_empty() => Ok(()),
+            Ok(Ok(data)) => put.write(data).await.map_err(Failure::from),
+            // Trailers say nothing that counts here.
+            Ok(Err(_)) => Ok(()),
+            Err(EndedEarly) => Err(Failure::bad_request("the body ended early; nothing was stored")),
         };
         if let Err(failure) = written {
             put.abort().await;
@@ -50,6 +59,37 @@ pub(crate) async fn put(call: Call, mut body: Incoming) -> Answer {
         return Err(failure);
     }
     Ok(answer(put.finish().await?, modified))
+}
+
+/// What a connection may hold of a body, in frames, when its client is found gone.
+const MOST_ARRIVED: usize = 64;
+
+/// A body on its way, and whether anybody still waits for the answer.
+struct Arriving {
+    body: Incoming,
+    /// Resolves when nobody does.
+    gone: oneshot::Receiver<()>,
+    /// Once nobody does: the frames that may still come.
+    left: Option<usize>,
+}
+
+struct EndedEarly;
+
+impl Arriving {
+    /// The next frame. Once the client is gone only what has arrived already counts, and where the end of the body is not
+    /// among it, the body ended early.
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, EndedEarly>> {
+        if self.left.is_none() {
+            tokio::select! {
+                biased;
+                _ = &mut self.gone => self.left = Some(MOST_ARRIVED),
+                frame = self.body.frame() => return frame.map(|frame| frame.map_err(|_| EndedEarly)),
+            }
+        }
+        self.left = self.left.and_then(|left| left.checked_sub(1));
+        let arrived = self.left.and_then(|_| self.body.frame().now_or_never());
+        arrived.map_or(Some(Err(EndedEarly)), |frame| frame.map(|frame| frame.map_err(|_| EndedEarly)))
+    }
 }
 
 fn answer(written: Written, asked: Option<SystemTime>) -> http::Response<crate::Body> {
@@ -83,13 +123,15 @@ fn refuse_parts(call: &Call) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The length that the sender announced. Finder sends chunks of unknown number and tells the length in a header of its own.
+/// The length that the sender announced. Finder sends chunks of unknown number and tells the length in a header of its own;
+/// a proxy on the way may have made one body of the chunks, and of a file that lost its end on the way it is the only sign.
 fn announced(headers: &HeaderMap, body: &Incoming) -> Result<Option<u64>, Failure> {
-    if let Some(length) = content_length(headers)? {
-        return Ok(Some(length));
+    let expected = number(headers, "x-expected-entity-length")?;
+    match (content_length(headers)?, expected) {
+        (Some(length), Some(expected)) if length != expected => {
+            Err(Failure::bad_request("Content-Length and X-Expected-Entity-Length differ; nothing was stored"))
+        }
+        (Some(length), _) | (None, Some(length)) => Ok(Some(length)),
+        (None, None) => Ok(body.size_hint().exact()),
     }
-    if let Some(length) = number(headers, "x-expected-entity-length")? {
-        return Ok(Some(length));
-    }
-    Ok(body.size_hint().exact())
 }

@@ -22,19 +22,22 @@ pub(crate) fn parse(headers: &HeaderMap) -> Option<ByteRange> {
         (first, "") => Some(ByteRange::From(offset(first)?)),
         (first, last) => {
             let (first, last) = (offset(first)?, offset(last)?);
-            match last.checked_add(1) {
+            match last {
                 _ if first > last => None,
-                Some(end) => Some(ByteRange::FromTo(first, end)),
-                None => Some(ByteRange::From(first)),
+                LARGEST => Some(ByteRange::From(first)),
+                last => Some(ByteRange::FromTo(first, last + 1)),
             }
         }
     }
 }
 
+/// The largest offset: storages count in signed numbers, and some answer nonsense to one that does not fit.
+const LARGEST: u64 = i64::MAX.unsigned_abs();
+
 /// A decimal number; one too large for any file is as good as the largest.
 fn offset(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().unwrap_or(u64::MAX))
+    digits.then(|| text.parse().unwrap_or(LARGEST).min(LARGEST))
 }
 
 #[cfg(test)]
@@ -58,7 +61,9 @@ mod tests {
             ("bytes=-3", Some(ByteRange::Last(3))),
             ("bytes=-0", Some(ByteRange::Last(0))),
             ("bytes=0-18446744073709551615", Some(ByteRange::From(0))),
-            ("bytes=99999999999999999999999-", Some(ByteRange::From(u64::MAX))),
+            ("bytes=99999999999999999999999-", Some(ByteRange::From(LARGEST))),
+            ("bytes=18446744073709551615-", Some(ByteRange::From(LARGEST))),
+            ("bytes=-18446744073709551615", Some(ByteRange::Last(LARGEST))),
             ("bytes=4-2", None),
             ("bytes=0-1,3-4", None),
             ("bytes=", None),

@@ -149,7 +149,10 @@ impl From<Error> for Failure {
 
 impl From<PathError> for Failure {
     fn from(error: PathError) -> Self {
-        Self::bad_request(error.to_string())
+        match error {
+            PathError::TooLong => Self::new(StatusCode::URI_TOO_LONG, "the path is too long"),
+            other => Self::bad_request(other.to_string()),
+        }
     }
 }
 

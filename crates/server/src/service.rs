@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -50,7 +50,11 @@ impl<A: Application> Service<A> {
         // Kept only where it is needed, so that a plain GET does not pay for it.
         let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
 
-        let mut response = match self.identify(&parts).await {
+        let identified = match refused(&parts.headers) {
+            Some(refusal) => Err(refusal),
+            None => self.identify(&parts).await,
+        };
+        let mut response = match identified {
             Ok(identity) => {
                 if let Identity::User(name) = &identity {
                     line.user = Some(Arc::clone(name));
@@ -100,6 +104,20 @@ impl<A: Application> Service<A> {
             }
         }
     }
+}
+
+/// What another server on the way could read in another way than this one: two credentials, of which it may have checked
+/// the other, and a body in a transfer coding that would be stored as if it were the content (RFC 9112 section 6.1).
+fn refused(headers: &HeaderMap) -> Option<Response<Body>> {
+    if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
+        return Some(plain(StatusCode::BAD_REQUEST, "the header authorization stands more than once\n"));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let coding = codings.next()?;
+    if codings.next().is_none() && coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
+        return None;
+    }
+    Some(plain(StatusCode::NOT_IMPLEMENTED, "the only transfer coding that is known here is chunked\n"))
 }
 
 fn unauthorized() -> Response<Body> {

@@ -3,6 +3,8 @@
 
 // The dependency arrows of docs/architecture.md, and the example file.
 mod architecture;
+// What clients should not send, and when they should not leave.
+mod bad_input;
 // What an operation costs in S3 calls and round trips.
 mod cost;
 // Each promise of docs/semantics.md.
@@ -10,4 +12,5 @@ mod promises;
 // Starting, stopping, wrong files, users, logs.
 mod running;
 // Starting the binary and talking to it.
+#[allow(dead_code, reason = "shared with the benchmarks")]
 mod support;

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 #[path = "../support.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod support;
 
 mod load;

@@ -7,6 +7,7 @@ use davmux_driver::{
     Capabilities, Driver, Entry, Error, ErrorKind, Expect, Link, LinkRequest, Native, Pages, ReadReply, ReadRequest,
     RelPath, Removal, Result, Upload, When, WriteRequest,
 };
+use futures_util::{StreamExt, stream};
 
 use crate::bucket::Bucket;
 use crate::list::{self, Depth};
@@ -19,6 +20,8 @@ const PART: u64 = 8 << 20;
 const PART_SIZES: std::ops::RangeInclusive<u64> = 5 << 20..=5 << 30;
 /// The largest object.
 const LARGEST: u64 = 5 << 40;
+/// The longest key of S3 in bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects").
+const LONGEST_KEY: usize = 1024;
 
 /// A bucket, or a prefix of one. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -54,6 +57,24 @@ impl S3 {
             },
         })
     }
+
+    /// Whether the storage can hold the path at all. Asked about a longer key it says so for a few calls and not for others.
+    fn fits(&self, path: &RelPath) -> bool {
+        self.bucket.root.key(path).len() <= LONGEST_KEY
+    }
+
+    /// A longer key cannot be there, which is known without a call.
+    fn may_be_there(&self, op: &'static str, path: &RelPath) -> Result<()> {
+        if self.fits(path) { Ok(()) } else { Err(Error::new(ErrorKind::NotFound, op, path)) }
+    }
+
+    fn may_be_written(&self, op: &'static str, path: &RelPath) -> Result<()> {
+        if self.fits(path) {
+            return Ok(());
+        }
+        let detail = "a key in a bucket has at most 1,024 bytes, with the folders above it; choose a shorter name";
+        Err(Error::new(ErrorKind::InvalidPath, op, path).with_detail(detail))
+    }
 }
 
 #[async_trait]
@@ -76,14 +97,19 @@ impl Driver for S3 {
     }
 
     async fn stat(&self, path: &RelPath, expect: Expect) -> Result<Entry> {
+        self.may_be_there("stat", path)?;
         stat::stat(&self.bucket, path, expect).await
     }
 
     fn list(&self, dir: &RelPath) -> Pages {
-        list::pages(&self.bucket, dir, Depth::Members)
+        match self.may_be_there("list", dir) {
+            Ok(()) => list::pages(&self.bucket, dir, Depth::Members),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
     }
 
     async fn read(&self, path: &RelPath, request: ReadRequest) -> Result<ReadReply> {
+        self.may_be_there("read", path)?;
         read::read(&self.bucket, path, &request).await
     }
 
@@ -91,6 +117,7 @@ impl Driver for S3 {
         if path.is_root() {
             return Err(Error::new(ErrorKind::IsDir, "write", path));
         }
+        self.may_be_written("write", path)?;
         if request.size.is_some_and(|size| size > LARGEST) {
             return Err(Error::new(ErrorKind::TooLarge, "write", path));
         }
@@ -110,7 +137,9 @@ impl Driver for S3 {
     }
 
     async fn delete(&self, batch: &[Removal]) -> Result<Vec<(RelPath, Error)>> {
-        delete::delete(&self.bucket, batch).await
+        // What cannot be there counts as deleted.
+        let batch: Vec<Removal> = batch.iter().filter(|removal| self.fits(&removal.path)).cloned().collect();
+        delete::delete(&self.bucket, &batch).await
     }
 
     async fn link(&self, file: &Entry, request: LinkRequest) -> Result<Native<Link>> {
@@ -125,6 +154,7 @@ impl Driver for S3 {
     }
 
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
+        self.may_be_written("copy", to)?;
         copy::copy(&self.bucket, from, to, when).await
     }
 }

@@ -134,3 +134,20 @@ async fn a_root_folder_confines_everything_below_it() {
     put(&fixture.s3, "c", "x").await;
     assert!(fixture.calls().calls().iter().all(|call| call.key.is_empty() || call.key.starts_with("root/")));
 }
+
+#[tokio::test]
+async fn a_key_that_no_bucket_can_hold_costs_no_call() {
+    let fixture = Fixture::start().await;
+    let (fits, long) = (path(&"k".repeat(1024)), path(&format!("{}x", "k/".repeat(600))));
+    fixture.calls().reset();
+    assert_eq!(fixture.s3.stat(&long, Expect::Any).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let read = fixture.s3.read(&long, davmux_driver::ReadRequest::default()).await;
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::NotFound);
+    let refused = fixture.s3.write(&long, davmux_driver::WriteRequest::default()).await;
+    assert_eq!(refused.err().unwrap().kind(), ErrorKind::InvalidPath);
+    let removal = davmux_driver::Removal { path: long, kind: davmux_driver::Kind::File, etag: None };
+    assert!(fixture.s3.delete(&[removal]).await.unwrap().is_empty());
+    assert_eq!(fixture.calls().total(), 0);
+    put(&fixture.s3, fits.as_str(), "x").await;
+    assert_eq!(fixture.s3.stat(&fits, Expect::Any).await.unwrap().size, 1);
+}

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use davmux_driver::{ErrorKind, When, WriteRequest};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::cache::Kept;
 use crate::locks::Claim;
@@ -47,6 +48,8 @@ pub struct Put {
     received: u64,
     /// Nothing stood there when it began.
     created: bool,
+    /// A shutdown waits until the upload was completed or removed (promise 8), whoever holds it.
+    _open: TaskTrackerToken,
 }
 
 impl fmt::Debug for Put {
@@ -80,7 +83,15 @@ impl Tree {
         let write =
             WriteRequest { size, when: request.when, content_type: request.content_type, modified: request.modified };
         let staged = Staged::begin(self, &spot, write).await.map_err(|error| no_parent(&spot, error))?;
-        Ok(Put { tree: Arc::clone(self), staged: Some(staged), spot, size, received: 0, created: there.is_none() })
+        Ok(Put {
+            tree: Arc::clone(self),
+            staged: Some(staged),
+            spot,
+            size,
+            received: 0,
+            created: there.is_none(),
+            _open: self.tasks.token(),
+        })
     }
 
     /// The mount of a path that is about to change.

@@ -7,6 +7,7 @@ use davmux_driver::meter::Meter;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 /// All such work under way.
@@ -32,6 +33,11 @@ impl Tasks {
     /// The same, without waiting.
     pub(crate) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.tracker.spawn(Meter::current().scope(work).instrument(tracing::Span::current()))
+    }
+
+    /// Keeps a drain waiting for as long as it is held: for what is not a task yet and must not be left behind.
+    pub(crate) fn token(&self) -> TaskTrackerToken {
+        self.tracker.token()
     }
 
     /// Whether the drain limit of a shutdown has passed: a long operation stops before its next member.

@@ -23,6 +23,18 @@ async fn a_put_that_is_dropped_leaves_nothing_and_is_forgotten() {
 }
 
 #[tokio::test]
+async fn a_shutdown_waits_for_an_upload_that_somebody_still_holds() {
+    use futures_util::FutureExt;
+    let one = keys();
+    let held = begin(&one.view, "a", "x").await.unwrap();
+    let mut drain = Box::pin(one.tree.drain(Duration::from_secs(3600)));
+    assert!(drain.as_mut().now_or_never().is_none());
+    held.abort().await;
+    drain.await;
+    assert_eq!((one.uploads.all().await.unwrap().len(), one.memory.uploads_in_progress()), (0, 0));
+}
+
+#[tokio::test]
 async fn an_upload_that_could_not_be_aborted_is_removed_at_the_next_start() {
     let one = keys();
     one.faulty.on(Op::Abort).fault(Fault::Before(ErrorKind::Unavailable));

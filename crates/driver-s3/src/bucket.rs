@@ -17,7 +17,8 @@ use crate::error::Failure;
 use crate::key::Root;
 use crate::options::{OptionsError, RelayFrom, S3Options};
 use crate::order::Order;
-use crate::place::{Place, region_of};
+use crate::place::Place;
+use crate::provider::{Addressing, Dialect, Provider};
 
 /// Name of the metadata that tells one upload from another, without `x-amz-meta-`.
 pub(crate) const NONCE: &str = "davmux-upload";
@@ -26,6 +27,9 @@ pub(crate) const NONCE: &str = "davmux-upload";
 #[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) name: String,
+    pub(crate) provider: &'static Provider,
+    /// How the provider speaks, with what the mount says instead.
+    pub(crate) dialect: Dialect,
     pub(crate) client: Client,
     pub(crate) keys: Arc<Keys>,
     pub(crate) region: String,
@@ -60,13 +64,19 @@ impl Bucket {
             Some(text) => Some(place(text).ok_or_else(|| OptionsError::Endpoint(text.clone()))?),
             None => None,
         };
-        let told = given.as_ref().and_then(|place| region_of(place.host())).map(String::from);
+        let provider = match (options.provider, &given) {
+            (Some(row), _) => row,
+            (None, Some(place)) => Provider::of_host(place.host()).unwrap_or(Provider::other()),
+            (None, None) => Provider::named("amazon").unwrap_or(Provider::other()),
+        };
+        let dialect = provider.dialect.with(&options.overrides);
+        let told = given.as_ref().and_then(|place| provider.region_in(place.host())).map(String::from);
         let from_environment =
             || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| set(&std::env::var(name).ok()));
         let region = set(&options.region)
             .or(told)
             .or_else(|| if given.is_none() { from_environment() } else { None })
-            .unwrap_or_else(|| "us-east-1".to_owned());
+            .unwrap_or_else(|| provider.region.unwrap_or("us-east-1").to_owned());
         let service = match given {
             Some(service) => service,
             None => {
@@ -75,7 +85,8 @@ impl Bucket {
                 place(&host).ok_or(OptionsError::Endpoint(host))?
             }
         };
-        let path_style = options.force_path_style || !service.takes_bucket_in_host(name);
+        let path_style =
+            options.force_path_style || dialect.addressing == Addressing::Path || !service.takes_bucket_in_host(name);
         let custom = match set(&options.custom_host) {
             None => None,
             Some(text) => {
@@ -99,6 +110,8 @@ impl Bucket {
             client: client::build(&service, name, &region, path_style, &keys),
             endpoint: if path_style { service.with_bucket_in_path(name) } else { service.with_bucket_in_host(name) },
             name: name.to_owned(),
+            provider,
+            dialect,
             root: Root::new(&options.root()?),
             keys,
             region,

@@ -36,6 +36,7 @@ mod memory;
 mod options;
 mod order;
 mod place;
+pub mod provider;
 mod read;
 mod s3;
 mod stat;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use davmux_driver::RelPath;
 
+use crate::provider::{Overrides, Provider};
+
 /// A secret. Its `Debug` shows nothing, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -39,6 +41,10 @@ pub enum RelayFrom {
 /// A bucket, or a prefix of one, and how to reach it.
 #[derive(Clone, Debug)]
 pub struct S3Options {
+    /// What is known of the provider. `None`: the endpoint's host tells it, else it is [`Provider::other`].
+    pub provider: Option<&'static Provider>,
+    /// What the mount says instead of the provider's row.
+    pub overrides: Overrides,
     /// Name of the bucket.
     pub bucket: String,
     /// Base URL of the service; without a scheme it is `https`. `None`: Amazon S3 in the region.
@@ -75,6 +81,8 @@ impl S3Options {
     /// Everything at its default except for the bucket's name.
     pub fn new(bucket: impl Into<String>) -> Self {
         Self {
+            provider: None,
+            overrides: Overrides::default(),
             bucket: bucket.into(),
             endpoint: None,
             region: None,

@@ -96,21 +96,6 @@ fn without_default_port(authority: &Authority, scheme: &Scheme) -> String {
     }
 }
 
-/// The region that the host of a well-known service tells.
-pub(crate) fn region_of(host: &str) -> Option<&str> {
-    let labels: Vec<&str> = host.split('.').collect();
-    match labels.as_slice() {
-        ["s3", region, "amazonaws", "com"]
-        | ["s3", region, "amazonaws", "com", "cn"]
-        | ["s3", "dualstack", region, "amazonaws", "com"]
-        | ["s3", region, "backblazeb2", "com"]
-        | ["s3", region, "scw", "cloud"]
-        | ["s3", region, "wasabisys", "com"] => Some(region),
-        [.., "r2", "cloudflarestorage", "com"] => Some("auto"),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,13 +133,5 @@ mod tests {
         assert!(!service("http://127.0.0.1:9000").takes_bucket_in_host("films"));
         assert!(!service("http://[::1]:9000").takes_bucket_in_host("films"));
         assert!(!service("https://s3.example.com").takes_bucket_in_host("Films_1"));
-    }
-
-    #[test]
-    fn well_known_hosts_tell_their_region() {
-        assert_eq!(region_of("s3.eu-west-3.amazonaws.com"), Some("eu-west-3"));
-        assert_eq!(region_of("s3.us-west-004.backblazeb2.com"), Some("us-west-004"));
-        assert_eq!(region_of("x.r2.cloudflarestorage.com"), Some("auto"));
-        assert_eq!(region_of("s3.amazonaws.com"), None);
     }
 }

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::bucket::Bucket;
 use crate::list::{self, Depth};
+use crate::provider::{BulkDelete, Provider};
 use crate::upload::{self, Cut, S3Upload};
 use crate::{OptionsError, S3Options, UploadMemory, copy, delete, link, read, stat};
 
@@ -43,19 +44,29 @@ impl S3 {
             return Err(OptionsError::PartSize(part));
         }
         read::http()?;
+        let bucket = Arc::new(Bucket::new(&options)?);
+        let delete_batch = match bucket.dialect.bulk_delete {
+            BulkDelete::Keys(most) => most.clamp(1, delete::BATCH),
+            BulkDelete::None => 1,
+        };
         Ok(Self {
-            bucket: Arc::new(Bucket::new(&options)?),
+            bucket,
             cut: Cut { part: part.min(memory.total()), parallel: options.upload_parallelism.max(1) },
             memory,
             capabilities: Capabilities {
                 real_dirs: false,
                 atomic_conditions: true,
                 conditional_delete: false,
-                delete_batch: delete::BATCH,
+                delete_batch,
                 max_file_size: Some(LARGEST),
                 staging: None,
             },
         })
+    }
+
+    /// The row that the bucket goes by: the one named, or told by the endpoint.
+    pub fn provider(&self) -> &'static Provider {
+        self.bucket.provider
     }
 
     /// Whether the storage can hold the path at all. Asked about a longer key it says so for a few calls and not for others.

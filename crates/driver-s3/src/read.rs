@@ -14,7 +14,7 @@ use davmux_driver::{
 };
 use futures_util::stream;
 use http::{HeaderMap, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -35,7 +35,7 @@ const STALL: Duration = Duration::from_secs(60);
 /// Bytes of an error document that are looked at.
 const ERROR_LIMIT: usize = 64 * 1024;
 
-type Http = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The client of the whole process. Made when the first bucket is opened, so that missing TLS roots are said then.
 pub(crate) fn http() -> Result<&'static Http, OptionsError> {
@@ -138,7 +138,7 @@ async fn once(
     if let Some(etag) = if_match {
         request = request.header(header::IF_MATCH, etag.as_str());
     }
-    let request = request.body(Empty::new()).map_err(|error| Failure::nonsense(error.to_string()))?;
+    let request = request.body(Full::default()).map_err(|error| Failure::nonsense(error.to_string()))?;
     davmux_driver::meter::count_call();
     match tokio::time::timeout(ATTEMPT, http.request(request)).await {
         Err(_) => Err(Failure::timeout()),

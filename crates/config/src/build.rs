@@ -6,12 +6,11 @@ use std::sync::Arc;
 use davmux_driver::Driver;
 use davmux_driver_local::{Local, LocalOptions};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
-use davmux_driver_s3::{OptionsError, S3, S3Options, UploadMemory};
+use davmux_driver_s3::{OptionsError, S3, UploadMemory};
 use davmux_server::{Anonymous, Options};
 use davmux_state::Store;
 use davmux_tree::{Access, Tree, TreeOptions, TreePath, View};
 
-use crate::Secret;
 use crate::file::{Bucket, Config, Mount, Password, Storage, User};
 use crate::mistake::Position;
 
@@ -128,29 +127,10 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
     Ok(match storage {
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
         Storage::S3(bucket) => {
-            let (options, placeholder) = s3_options(*bucket);
+            let Bucket { options, placeholder } = *bucket;
             let bucket: Arc<dyn Driver> = Arc::new(S3::open(options, memory.clone())?);
             // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
             if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
         }
     })
-}
-
-fn s3_options(bucket: Bucket) -> (S3Options, Vec<String>) {
-    let secret = |secret: &Secret| davmux_driver_s3::Secret::new(secret.reveal());
-    let keys = bucket.keys.as_ref();
-    let options = S3Options {
-        endpoint: bucket.endpoint,
-        region: bucket.region,
-        access_key_id: keys.map(|keys| keys.access_key_id.clone()),
-        secret_access_key: keys.map(|keys| secret(&keys.secret_access_key)),
-        session_token: keys.and_then(|keys| keys.session_token.as_ref()).map(secret),
-        root_folder_path: bucket.root_folder_path,
-        force_path_style: bucket.force_path_style,
-        custom_host: bucket.custom_host,
-        custom_host_presign: bucket.custom_host_presign,
-        remove_bucket: bucket.remove_bucket,
-        ..S3Options::new(bucket.bucket)
-    };
-    (options, bucket.placeholder)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use davmux_driver_s3::S3Options;
 use davmux_server::{Anonymous, IpNet, Listen};
 use davmux_tree::{Access, MountOptions, RedirectRule, TreePath};
 
@@ -104,37 +105,10 @@ pub struct Folder {
 /// A mount with `driver: s3`.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    /// Name of the bucket.
-    pub bucket: String,
-    /// Base URL of the service; `None`: Amazon S3.
-    pub endpoint: Option<String>,
-    /// Region to sign for; `None`: found out by the driver.
-    pub region: Option<String>,
-    /// The pair of keys; `None`: the AWS credential chain.
-    pub keys: Option<KeyPair>,
-    /// Prefix of the bucket, without slashes at its ends; empty: all of it.
-    pub root_folder_path: String,
-    /// The bucket stands in the path, not in the host.
-    pub force_path_style: bool,
+    /// What the driver takes.
+    pub options: S3Options,
     /// Names of markers: the first is written, all are hidden. None: folders exist only while something is in them.
     pub placeholder: Vec<String>,
-    /// The host of links.
-    pub custom_host: Option<String>,
-    /// Sign for that host.
-    pub custom_host_presign: bool,
-    /// No bucket in that host's paths.
-    pub remove_bucket: bool,
-}
-
-/// Credentials of a bucket.
-#[derive(Clone, Debug)]
-pub struct KeyPair {
-    /// `access_key_id`
-    pub access_key_id: String,
-    /// `secret_access_key`
-    pub secret_access_key: Secret,
-    /// `session_token`
-    pub session_token: Option<Secret>,
 }
 
 /// The longest file that is taken, in bytes. The largest sensible one is far smaller.

@@ -29,6 +29,6 @@ mod walk;
 mod yaml;
 
 pub use build::{BuildError, Built, DriverError};
-pub use file::{Bucket, Config, Folder, KeyPair, Mount, Password, Server, Storage, User};
+pub use file::{Bucket, Config, Folder, Mount, Password, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
 pub use secret::Secret;

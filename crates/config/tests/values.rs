@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use davmux_config::{Config, Password, Storage};
+use davmux_driver_s3::S3Options;
 use davmux_server::{Anonymous, Listen};
 use davmux_tree::{Access, ReadPolicy};
 
@@ -35,6 +36,10 @@ fn s3(more: &str) -> (davmux_config::Bucket, davmux_tree::MountOptions) {
     }
 }
 
+fn keys(options: &S3Options) -> (&str, &str) {
+    (options.access_key_id.as_deref().unwrap(), options.secret_access_key.as_ref().unwrap().reveal())
+}
+
 #[test]
 fn the_example_is_read_as_it_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mounts.example.yaml");
@@ -43,9 +48,9 @@ fn the_example_is_read_as_it_says() {
     assert_eq!(config.mounts.iter().map(|mount| mount.path.to_string()).collect::<Vec<_>>(), ["/documents", "/films"]);
     assert_eq!(config.users.len(), 2);
     let Storage::S3(films) = &config.mounts[1].storage else { panic!() };
-    let keys = films.keys.as_ref().unwrap();
-    assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.reveal()), ("key", "secret"));
-    assert!(keys.session_token.is_none() && films.custom_host.is_none() && films.root_folder_path.is_empty());
+    let films = &films.options;
+    assert_eq!(keys(films), ("key", "secret"));
+    assert!(films.session_token.is_none() && films.custom_host.is_none() && films.root_folder_path.is_empty());
 }
 
 #[test]
@@ -113,9 +118,11 @@ fn users_and_their_passwords() {
 #[test]
 fn what_a_bucket_is_without_more_keys() {
     let (bucket, options) = s3("");
-    assert!(bucket.keys.is_none() && bucket.endpoint.is_none() && bucket.region.is_none());
-    assert!(!bucket.force_path_style && !bucket.custom_host_presign && !bucket.remove_bucket);
     assert_eq!(bucket.placeholder, [".placeholder"]);
+    let bucket = bucket.options;
+    assert!(bucket.access_key_id.is_none() && bucket.secret_access_key.is_none());
+    assert!(bucket.endpoint.is_none() && bucket.region.is_none());
+    assert!(!bucket.force_path_style && !bucket.custom_host_presign && !bucket.remove_bucket);
     assert_eq!(options.read, ReadPolicy::Auto);
     assert_eq!((options.list_cache, options.link_life), (Duration::from_secs(60), Duration::from_secs(4 * 3600)));
     assert!(!options.read_only);
@@ -145,7 +152,7 @@ fn the_names_of_alist_are_understood_and_values_that_change_nothing_are_taken() 
         s3("    custom_host: https://cdn.example.com/films\n    enable_custom_host_presign: true\n    \
                                 webdav_policy: native_proxy\n    list_object_version: v2\n    junk: keep\n    \
                                 relay_from: endpoint\n    proxy_url: \"\"\n");
-    assert!(bucket.custom_host_presign);
+    assert!(bucket.options.custom_host_presign);
     assert_eq!(options.read, ReadPolicy::Relay);
     assert_eq!(s3("    webdav_policy: 302_redirect\n").1.read, ReadPolicy::Redirect);
 }
@@ -155,11 +162,11 @@ fn a_value_is_what_its_key_needs_and_a_variable_cannot_break_out() {
     let (bucket, options) =
         s3("    region: 0x10\n    read_only: ${RO}\n    root_folder_path: /a b/ü/\n    access_key_id: ${YAML}\n    \
                                 secret_access_key: \"$${x}\"\n");
+    let bucket = bucket.options;
     assert_eq!(bucket.region.as_deref(), Some("0x10"));
     assert!(options.read_only);
     assert_eq!(bucket.root_folder_path, "a b/ü");
-    let keys = bucket.keys.unwrap();
-    assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.reveal()), ("x, y: [", "${x}"));
+    assert_eq!(keys(&bucket), ("x, y: [", "${x}"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The sections of the file, each read into its type.
 
+mod local;
 mod mounts;
+mod s3;
 mod server;
 mod together;
 mod users;

@@ -1,23 +1,13 @@
 //! `mounts`
 
-use std::time::Duration;
-
-use davmux_driver::RelPath;
-use davmux_tree::{MountOptions, ReadPolicy, TreePath};
+use davmux_tree::{MountOptions, TreePath};
 
 use super::{items, tree_path};
-use crate::file::{Bucket, Folder, KeyPair, Mount, Storage};
+use crate::file::Mount;
 use crate::keys;
 use crate::mistake::Position;
-use crate::units;
-use crate::walk::{Section, Text, Walk, nearest};
-use crate::yaml::{Node, Value};
-
-const HOUR: Duration = Duration::from_secs(3600);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// What keeps an empty folder alive where the file does not say.
-const PLACEHOLDER: &str = ".placeholder";
+use crate::walk::{Walk, nearest};
+use crate::yaml::Node;
 
 pub(crate) fn mounts<'a>(walk: &'a Walk<'a>, node: Option<&'a Node>) -> Option<Vec<Mount>> {
     let node = node?;
@@ -55,8 +45,8 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
         section.required_text("path").and_then(|text| tree_path(&section, "path", text).map(|path| (path, text.at)));
     let read_only = section.flag("read_only").unwrap_or(false);
     let (storage, options) = match driver {
-        Some("local") => local(&section),
-        _ => s3(&section),
+        Some("local") => super::local::local(&section),
+        _ => super::s3::s3(&section),
     };
     let mount = match (&place, storage) {
         (Some((path, _)), Some(storage)) => {
@@ -85,158 +75,4 @@ fn driver(walk: &Walk<'_>, node: &Node) -> Option<&'static str> {
         walk.mistake(text.at, format!("driver: {} is not one of {}", text.shown(), DRIVERS.join(", ")));
     }
     found
-}
-
-fn local(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
-    let folder = section.required_text("root_folder_path");
-    let storage = folder.map(|text| Storage::Local(Folder { root_folder_path: section.walk.resolve(text.as_str()) }));
-    // Looking at a local folder is as quick as looking into a memory of it.
-    (storage, MountOptions { list_cache: Duration::ZERO, ..MountOptions::default() })
-}
-
-fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
-    let bucket = section.required_text("bucket");
-    if let Some(bucket) = bucket
-        && !bucket.as_str().chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    {
-        section.walk.mistake(
-            bucket.at,
-            format!("bucket: {} is not a name of letters, digits, `-`, `_` and `.`", bucket.shown()),
-        );
-    }
-    let endpoint = url(section, "endpoint", "an http or https URL such as https://s3.example.com");
-    let custom_host = url(section, "custom_host", "a host or an http or https URL such as cdn.example.com");
-    let options = Bucket {
-        bucket: bucket.map(|text| text.as_str().to_owned()).unwrap_or_default(),
-        endpoint,
-        region: section.text("region").map(|text| text.as_str().to_owned()),
-        keys: key_pair(section),
-        root_folder_path: prefix(section),
-        force_path_style: section.flag("force_path_style").unwrap_or(false),
-        placeholder: placeholder(section),
-        custom_host,
-        custom_host_presign: section.flag("custom_host_presign").unwrap_or(false),
-        remove_bucket: section.flag("remove_bucket").unwrap_or(false),
-    };
-    let mount = MountOptions {
-        read_only: false,
-        read: read_policy(section).unwrap_or_default(),
-        list_cache: section
-            .parsed("list_cache", "a duration up to 7d, such as 60s, or 0", |text| {
-                units::duration(text, None).filter(|kept| *kept <= WEEK)
-            })
-            .unwrap_or(Duration::from_secs(60)),
-        link_life: section
-            .parsed("sign_url_expire", "a duration from 1s to 7d, such as 4h", |text| {
-                units::duration(text, Some(HOUR)).filter(|life| (Duration::from_secs(1)..=WEEK).contains(life))
-            })
-            .unwrap_or(4 * HOUR),
-    };
-    (bucket.map(|_| Storage::S3(Box::new(options))), mount)
-}
-
-fn url(section: &Section<'_>, name: &'static str, expected: &str) -> Option<String> {
-    let text = section.text(name)?;
-    let host = text.as_str().strip_prefix("http://").or_else(|| text.as_str().strip_prefix("https://"));
-    let host = host.unwrap_or(text.as_str());
-    if host.is_empty()
-        || host.starts_with('/')
-        || host.contains("://")
-        || host.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | '?' | '#' | '\\'))
-    {
-        // A URL with credentials in it is not repeated.
-        let shown = if host.contains('@') { "this".to_owned() } else { text.shown() };
-        section.walk.mistake(text.at, format!("{name}: {shown} is not {expected}"));
-        return None;
-    }
-    Some(text.as_str().to_owned())
-}
-
-fn key_pair(section: &Section<'_>) -> Option<KeyPair> {
-    const ID: [&str; 2] = ["access_key_id", "access_key_id_file"];
-    const SECRET: [&str; 2] = ["secret_access_key", "secret_access_key_file"];
-    const TOKEN: [&str; 2] = ["session_token", "session_token_file"];
-    // The id alone opens nothing, so it may stand in the file.
-    let id = section.hash(ID[0], ID[1]);
-    let secret = section.secret(SECRET[0], SECRET[1]);
-    let token = section.secret(TOKEN[0], TOKEN[1]);
-    let half = match (&id, &secret, &token) {
-        (Some((_, at)), None, _) if !section.is_wrong(&SECRET) => {
-            Some((*at, "`access_key_id` is nothing without `secret_access_key`"))
-        }
-        (None, Some((_, at)), _) if !section.is_wrong(&ID) => {
-            Some((*at, "`secret_access_key` is nothing without `access_key_id`"))
-        }
-        (None, None, Some((_, at))) if !section.is_wrong(&ID) && !section.is_wrong(&SECRET) => {
-            Some((*at, "`session_token` is nothing without `access_key_id` and `secret_access_key`"))
-        }
-        _ => None,
-    };
-    if let Some((at, message)) = half {
-        section.walk.mistake(at, format!("{message}; set both, or no key at all to use the AWS credential chain"));
-    }
-    Some(KeyPair {
-        access_key_id: id?.0.reveal().to_owned(),
-        secret_access_key: secret?.0,
-        session_token: token.map(|(token, _)| token),
-    })
-}
-
-fn prefix(section: &Section<'_>) -> String {
-    let Some(text) = section.text("root_folder_path") else { return String::new() };
-    let prefix = text.as_str().trim_matches('/');
-    if RelPath::parse(prefix).is_err() {
-        let message = "is not a prefix such as /films/2024: no `.`, `..`, `//` and no control characters";
-        section.walk.mistake(text.at, format!("root_folder_path: {} {message}", text.shown()));
-    }
-    prefix.to_owned()
-}
-
-fn placeholder(section: &Section<'_>) -> Vec<String> {
-    let Some(pair) = section.pair("placeholder") else { return vec![PLACEHOLDER.to_owned()] };
-    let is_list = matches!(pair.node.value, Value::List(_));
-    let mut names: Vec<String> = Vec::new();
-    for node in section.one_or_many("placeholder").unwrap_or_default() {
-        let Some(text) = section.walk.scalar(node, "placeholder", "a name, a list of names, or \"\" for none") else {
-            continue;
-        };
-        match marker_name(text, is_list) {
-            Ok(Some(name)) if names.contains(&name) => {
-                section.walk.mistake(text.at, format!("placeholder: {} stands there twice", text.shown()));
-            }
-            Ok(name) => names.extend(name),
-            Err(why) => section.walk.mistake(text.at, format!("placeholder: {} {why}", text.shown())),
-        }
-    }
-    names
-}
-
-fn marker_name(text: Text<'_>, is_list: bool) -> Result<Option<String>, &'static str> {
-    let name = text.as_str();
-    if name.is_empty() {
-        return if is_list { Err("is empty; write `placeholder: \"\"` for none") } else { Ok(None) };
-    }
-    match RelPath::root().child(name) {
-        Ok(_) => Ok(Some(name.to_owned())),
-        Err(_) => Err("is not the name of a file, without slashes"),
-    }
-}
-
-/// `read`, or AList's word for it.
-fn read_policy(section: &Section<'_>) -> Option<ReadPolicy> {
-    const LATER: &str = "not supported by this version; it knows auto, redirect and relay";
-    let pair = section.pair("read")?;
-    let is_alist = pair.key == "webdav_policy";
-    let name = if is_alist { "webdav_policy" } else { "read" };
-    let expected = if is_alist { "302_redirect or native_proxy" } else { "one of auto, redirect, relay" };
-    let text = section.walk.scalar(&pair.node, name, expected)?;
-    let why = match (is_alist, text.as_str()) {
-        (false, "auto") => return Some(ReadPolicy::Auto),
-        (false, "redirect") | (true, "302_redirect") => return Some(ReadPolicy::Redirect),
-        (false, "relay") | (true, "native_proxy") => return Some(ReadPolicy::Relay),
-        (false, "proxy_url") | (true, "use_proxy_url") => LATER.to_owned(),
-        _ => format!("not {expected}"),
-    };
-    section.walk.mistake(text.at, format!("{name}: {} is {why}", text.shown()));
-    None
 }

@@ -15,10 +15,11 @@ use crate::client::{self, WholeListing};
 use crate::credentials::Keys;
 use crate::error::Failure;
 use crate::key::Root;
-use crate::options::{OptionsError, RelayFrom, S3Options};
+use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
 use crate::order::Order;
 use crate::place::Place;
 use crate::provider::{Addressing, Dialect, Provider};
+use crate::settings::ObjectSettings;
 
 /// Name of the metadata that tells one upload from another, without `x-amz-meta-`.
 pub(crate) const NONCE: &str = "davmux-upload";
@@ -38,6 +39,8 @@ pub(crate) struct Bucket {
     pub(crate) endpoint: Place,
     pub(crate) custom: Option<CustomHost>,
     pub(crate) relay_from: RelayFrom,
+    pub(crate) link_disposition: LinkDisposition,
+    pub(crate) settings: ObjectSettings,
     /// Whether its listings come in the order of keys.
     pub(crate) order: Order,
 }
@@ -97,6 +100,7 @@ impl Bucket {
                 Some(CustomHost { place, presign: options.custom_host_presign })
             }
         };
+        options.check_headers()?;
         let filled = |text: &&str| !text.is_empty();
         let id = options.access_key_id.as_deref().filter(filled);
         let secret = options.secret_access_key.as_ref().map(|secret| secret.reveal()).filter(filled);
@@ -107,7 +111,7 @@ impl Bucket {
             _ => return Err(OptionsError::HalfAKey),
         });
         Ok(Self {
-            client: client::build(&service, name, &region, path_style, &keys),
+            client: client::build(&service, name, &region, path_style, &keys, &options.settings),
             endpoint: if path_style { service.with_bucket_in_path(name) } else { service.with_bucket_in_host(name) },
             name: name.to_owned(),
             provider,
@@ -117,6 +121,8 @@ impl Bucket {
             region,
             custom,
             relay_from: options.relay_from,
+            link_disposition: options.link_disposition,
+            settings: options.settings.clone(),
             order: Order::default(),
         })
     }

@@ -25,6 +25,7 @@ use quick_xml::events::Event;
 
 use crate::credentials::{ForSdk, Keys};
 use crate::place::Place;
+use crate::settings::{ObjectSettings, PutOn};
 
 /// Until a connection stands.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
@@ -40,7 +41,14 @@ const ATTEMPTS: u32 = 4;
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Builds the client. It does not touch the network.
-pub(crate) fn build(service: &Place, bucket: &str, region: &str, path_style: bool, keys: &Arc<Keys>) -> Client {
+pub(crate) fn build(
+    service: &Place,
+    bucket: &str,
+    region: &str,
+    path_style: bool,
+    keys: &Arc<Keys>,
+    settings: &ObjectSettings,
+) -> Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS)
         .with_initial_backoff(FIRST_PAUSE)
@@ -61,6 +69,7 @@ pub(crate) fn build(service: &Place, bucket: &str, region: &str, path_style: boo
         // Bodies are in memory and attempts are bounded, so a stalled one ends without it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .interceptor(CountCalls)
+        .interceptor(PutOn(settings.clone()))
         .build();
     Client::from_conf(config)
 }

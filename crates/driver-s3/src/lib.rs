@@ -39,9 +39,11 @@ mod place;
 pub mod provider;
 mod read;
 mod s3;
+mod settings;
 mod stat;
 mod upload;
 
 pub use memory::UploadMemory;
-pub use options::{OptionsError, RelayFrom, S3Options, Secret};
+pub use options::{LinkDisposition, OptionsError, RelayFrom, S3Options, Secret};
 pub use s3::S3;
+pub use settings::{CustomerKey, Encryption, ObjectSettings};

@@ -1,5 +1,6 @@
 //! Links: signed with aws-sigv4 for exactly the URL that the client will send, without a call.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sigv4::http_request::{
@@ -7,14 +8,14 @@ use aws_sigv4::http_request::{
     UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
-use davmux_driver::{Error, ErrorKind, Link, LinkRequest, RelPath, Result};
+use davmux_driver::{Error, ErrorKind, Link, LinkRequest, Native, RelPath, Result};
 use http::{Request, Uri};
 
 use crate::bucket::Bucket;
 use crate::credentials::Signer;
 use crate::error::{Failure, backend};
 use crate::key::encode_value;
-use crate::options::RelayFrom;
+use crate::options::{LinkDisposition, RelayFrom};
 use crate::place::Place;
 
 /// The longest life that S3 gives a link.
@@ -22,30 +23,62 @@ const LONGEST: u64 = 7 * 24 * 60 * 60;
 /// The life of a link that this process follows itself.
 const RELAY: Duration = Duration::from_secs(15 * 60);
 
-/// A link for a client.
-pub(crate) async fn link(bucket: &Bucket, path: &RelPath, request: &LinkRequest) -> Result<Link> {
+/// A link for a client; `Declined` where no client could follow it.
+pub(crate) async fn link(bucket: &Bucket, path: &RelPath, request: &LinkRequest) -> Result<Native<Link>> {
+    if bucket.settings.needs_key_to_read() {
+        return Ok(Native::Declined);
+    }
     let place = match &bucket.custom {
-        Some(custom) if !custom.presign => return unsigned(bucket, path, &custom.place),
+        Some(custom) if !custom.presign => return unsigned(bucket, path, &custom.place).map(Native::Done),
         Some(custom) => &custom.place,
         None => &bucket.endpoint,
     };
+    // The whole URL first, the signature last.
     let mut url = place.url(&bucket.root.key(path));
-    if let Some(content_type) = request.content_type.as_deref() {
-        url = format!("{url}?response-content-type={}", encode_value(content_type));
+    let mut separator = '?';
+    let mut add = |name: &str, value: &str| {
+        let _ = write!(url, "{separator}{name}={}", encode_value(value));
+        separator = '&';
+    };
+    if let Some(disposition) = disposition(bucket.link_disposition, path) {
+        add("response-content-disposition", &disposition);
     }
-    signed(bucket, path, &url, request.valid_for).await
+    if let Some(content_type) = request.content_type.as_deref() {
+        add("response-content-type", content_type);
+    }
+    signed(bucket, path, &url, &[], request.valid_for).await.map(Native::Done)
 }
 
-/// The URL by which this process reads a file itself.
-pub(crate) async fn relay_url(bucket: &Bucket, path: &RelPath) -> Result<Uri> {
+/// The name of a file for its receiver (RFC 6266 section 4.3, RFC 8187).
+fn disposition(wanted: LinkDisposition, path: &RelPath) -> Option<String> {
+    let word = match wanted {
+        LinkDisposition::None => return None,
+        LinkDisposition::Inline => "inline",
+        LinkDisposition::Attachment => "attachment",
+    };
+    Some(format!("{word}; filename*=UTF-8''{}", encode_value(path.name())))
+}
+
+/// A request by which this process reads a file itself.
+pub(crate) async fn relay_request(bucket: &Bucket, path: &RelPath) -> Result<http::request::Builder> {
     let place = match (&bucket.custom, bucket.relay_from) {
         (Some(custom), RelayFrom::CustomHost) if !custom.presign => {
-            return Ok(unsigned(bucket, path, &custom.place)?.url);
+            return Ok(with_agent(bucket, Request::get(unsigned(bucket, path, &custom.place)?.url)));
         }
         (Some(custom), RelayFrom::CustomHost) => &custom.place,
         _ => &bucket.endpoint,
     };
-    Ok(signed(bucket, path, &place.url(&bucket.root.key(path)), RELAY).await?.url)
+    let headers = bucket.settings.read_headers();
+    let link = signed(bucket, path, &place.url(&bucket.root.key(path)), &headers, RELAY).await?;
+    let request = with_agent(bucket, Request::get(link.url));
+    Ok(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
+}
+
+fn with_agent(bucket: &Bucket, request: http::request::Builder) -> http::request::Builder {
+    match &bucket.settings.user_agent {
+        Some(agent) => request.header(http::header::USER_AGENT, agent),
+        None => request,
+    }
 }
 
 fn unsigned(bucket: &Bucket, path: &RelPath, place: &Place) -> Result<Link> {
@@ -53,14 +86,20 @@ fn unsigned(bucket: &Bucket, path: &RelPath, place: &Place) -> Result<Link> {
     Ok(Link { url, expires_at: None })
 }
 
-async fn signed(bucket: &Bucket, path: &RelPath, url: &str, valid_for: Duration) -> Result<Link> {
+async fn signed(
+    bucket: &Bucket,
+    path: &RelPath,
+    url: &str,
+    headers: &[(&'static str, String)],
+    valid_for: Duration,
+) -> Result<Link> {
     let signer =
         bucket.keys.signer().await.map_err(|error| bucket.failed("link", path, Failure::credentials(&error)))?;
     let now = SystemTime::now();
     let Some(life) = life(now, valid_for, signer.expiry()) else {
         return Err(Error::new(ErrorKind::Denied, "link", path).with_detail("the credentials have expired"));
     };
-    let url = sign_get(&signer, &bucket.region, url, now, life).ok_or_else(|| too_long(path))?;
+    let url = sign_get(&signer, &bucket.region, url, headers, now, life).ok_or_else(|| too_long(path))?;
     Ok(Link { url, expires_at: Some(whole_second(now) + life) })
 }
 
@@ -83,8 +122,15 @@ fn whole_second(time: SystemTime) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// Signs a GET of a URL whose path and query are encoded already.
-fn sign_get(signer: &Signer, region: &str, url: &str, now: SystemTime, life: Duration) -> Option<Uri> {
+/// Signs a GET of a URL whose path and query are encoded already, and of the headers that it will carry.
+fn sign_get(
+    signer: &Signer,
+    region: &str,
+    url: &str,
+    headers: &[(&'static str, String)],
+    now: SystemTime,
+    life: Duration,
+) -> Option<Uri> {
     let mut settings = SigningSettings::default();
     settings.percent_encoding_mode = PercentEncodingMode::Single;
     settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
@@ -100,7 +146,8 @@ fn sign_get(signer: &Signer, region: &str, url: &str, now: SystemTime, life: Dur
         .build()
         .ok()?
         .into();
-    let request = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::UnsignedPayload).ok()?;
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let request = SignableRequest::new("GET", url, headers, SignableBody::UnsignedPayload).ok()?;
     let (instructions, _) = sign(request, &params).ok()?.into_parts();
     let mut request = Request::get(url).body(()).ok()?;
     instructions.apply_to_request_http1x(&mut request);
@@ -127,7 +174,14 @@ mod tests {
 
     async fn url(bucket: &Bucket) -> Uri {
         let request = LinkRequest { valid_for: Duration::from_secs(60), content_type: None };
-        link(bucket, &RelPath::parse("a b/c").unwrap(), &request).await.unwrap().url
+        done(link(bucket, &RelPath::parse("a b/c").unwrap(), &request).await).url
+    }
+
+    fn done(link: Result<Native<Link>>) -> Link {
+        match link.unwrap() {
+            Native::Done(link) => link,
+            Native::Declined => panic!("declined"),
+        }
     }
 
     #[tokio::test]
@@ -163,8 +217,8 @@ mod tests {
         let request = LinkRequest { valid_for: Duration::from_secs(60), content_type: Some("a/b".into()) };
         let path = RelPath::parse("c").unwrap();
         let cdn = bucket(|options| options.custom_host = Some("cdn.example.com".into()));
-        assert_eq!(link(&cdn, &path, &request).await.unwrap().expires_at, None);
-        let signed = link(&bucket(|_| ()), &path, &request).await.unwrap();
+        assert_eq!(done(link(&cdn, &path, &request).await).expires_at, None);
+        let signed = done(link(&bucket(|_| ()), &path, &request).await);
         assert!(signed.expires_at.unwrap() >= SystemTime::now() + Duration::from_secs(58));
         assert!(signed.url.query().unwrap().contains("response-content-type=a%2Fb"));
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use davmux_driver::RelPath;
 
 use crate::provider::{Overrides, Provider};
+use crate::settings::{Encryption, ObjectSettings};
 
 /// A secret. Its `Debug` shows nothing, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,6 +37,18 @@ pub enum RelayFrom {
     Endpoint,
     /// The custom host, where one is set: cheaper where a CDN stands before the bucket.
     CustomHost,
+}
+
+/// Under which name a link offers its file (`response-content-disposition`, RFC 6266).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkDisposition {
+    /// Nothing is said: the client takes the name from the URL.
+    #[default]
+    None,
+    /// To be shown, under its name.
+    Inline,
+    /// To be saved, under its name.
+    Attachment,
 }
 
 /// A bucket, or a prefix of one, and how to reach it.
@@ -71,6 +84,10 @@ pub struct S3Options {
     pub remove_bucket: bool,
     /// Where relayed bytes come from.
     pub relay_from: RelayFrom,
+    /// Under which name signed links offer their file.
+    pub link_disposition: LinkDisposition,
+    /// How objects are kept, and who asks.
+    pub settings: ObjectSettings,
     /// Size in bytes of a part, and of the largest file sent as one request. `None`: 8 MiB. At least 5 MiB, S3's limit.
     pub part_size: Option<u64>,
     /// Parts of one upload that are sent at the same time; at least 1.
@@ -95,9 +112,35 @@ impl S3Options {
             custom_host_presign: false,
             remove_bucket: false,
             relay_from: RelayFrom::Endpoint,
+            link_disposition: LinkDisposition::None,
+            settings: ObjectSettings::default(),
             part_size: None,
             upload_parallelism: 4,
         }
+    }
+
+    /// Refuses here what would fail each request.
+    pub(crate) fn check_headers(&self) -> Result<(), OptionsError> {
+        let ObjectSettings { storage_class, encryption, acl, user_agent } = &self.settings;
+        let kms_key = match encryption {
+            Encryption::Kms(key) => key.as_ref(),
+            _ => None,
+        };
+        let texts = [
+            ("storage_class", storage_class.as_ref()),
+            ("acl", acl.as_ref()),
+            ("user_agent", user_agent.as_ref()),
+            ("kms_key_id", kms_key),
+        ];
+        for (option, text) in texts {
+            if text.is_some_and(|text| http::HeaderValue::from_str(text).is_err()) {
+                return Err(OptionsError::Header { option });
+            }
+        }
+        if self.relay_from == RelayFrom::CustomHost && self.custom_host.is_some() && self.settings.needs_key_to_read() {
+            return Err(OptionsError::CustomerKeyToCustomHost);
+        }
+        Ok(())
     }
 
     pub(crate) fn root(&self) -> Result<RelPath, OptionsError> {
@@ -130,6 +173,26 @@ pub enum OptionsError {
     /// One half of a pair of keys.
     #[error("access_key_id and secret_access_key belong together: set both, or none to use the AWS credential chain")]
     HalfAKey,
+    /// A key that is none for SSE-C.
+    #[error(
+        "the customer key is {}; SSE-C takes 32 bytes as base64, such as `openssl rand -base64 32` makes",
+        match bytes { Some(count) => format!("{count} bytes long"), None => "not base64".to_owned() }
+    )]
+    CustomerKey {
+        /// Bytes that it has, where it is base64.
+        bytes: Option<usize>,
+    },
+    /// A text that no header can carry.
+    #[error("{option} holds a character that no HTTP header can carry")]
+    Header {
+        /// Name of the option.
+        option: &'static str,
+    },
+    /// The key of SSE-C would be sent to another host than the storage's.
+    #[error(
+        "relay_from: custom_host cannot read objects encrypted with a customer key, which only the endpoint may see"
+    )]
+    CustomerKeyToCustomHost,
     /// Parts that S3 does not take.
     #[error("part_size is {0} bytes; it must be between 5 MiB and 5 GiB")]
     PartSize(u64),

@@ -13,7 +13,7 @@ use davmux_driver::{
     Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Kind, ReadReply, ReadRequest, RelPath, Result,
 };
 use futures_util::stream;
-use http::{HeaderMap, Request, StatusCode, Uri, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -24,7 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::bucket::{Bucket, entry_of};
 use crate::client::{ATTEMPT, CONNECT, FIRST_PAUSE};
 use crate::error::{Failure, backend, element};
-use crate::link::relay_url;
+use crate::link::relay_request;
 use crate::options::OptionsError;
 
 const OP: &str = "read";
@@ -97,8 +97,8 @@ async fn send(
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
-        let url = relay_url(bucket, path).await?;
-        let failure = match once(http, url, range, if_match).await {
+        let request = relay_request(bucket, path).await?;
+        let failure = match once(http, request, range, if_match).await {
             Ok(answer) if answer.status().is_success() => return Ok(answer),
             Ok(answer) => {
                 let (parts, body) = answer.into_parts();
@@ -127,11 +127,10 @@ async fn send(
 /// One attempt, up to the head of the answer.
 async fn once(
     http: &Http,
-    url: Uri,
+    mut request: http::request::Builder,
     range: Option<&str>,
     if_match: Option<&Etag>,
 ) -> Result<http::Response<Incoming>, Failure> {
-    let mut request = Request::get(url);
     if let Some(range) = range {
         request = request.header(header::RANGE, range);
     }

@@ -157,7 +157,7 @@ impl Driver for S3 {
         if file.is_dir() {
             return Ok(Native::Declined);
         }
-        link::link(&self.bucket, &file.path, &request).await.map(Native::Done)
+        link::link(&self.bucket, &file.path, &request).await
     }
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {

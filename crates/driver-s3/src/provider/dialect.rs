@@ -75,6 +75,8 @@ pub struct PartLimits {
     pub most: u64,
     /// All parts but the last must have one size.
     pub equal: bool,
+    /// The largest object, in however many parts.
+    pub object: u64,
 }
 
 /// Conditions that are checked in one step with the change. What is not is looked at before, and another process can
@@ -131,8 +133,9 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 impl PartLimits {
-    /// Those of S3: 5 MiB to 5 GiB, 10,000 parts (Amazon S3 User Guide, "Multipart upload limits").
-    pub const S3: Self = Self { least: 5 * MIB, largest: 5 * GIB, most: 10_000, equal: false };
+    /// Those that most providers took over from S3: 5 MiB to 5 GiB, 10,000 parts, 5 TiB (Amazon S3 User Guide, "Multipart
+    /// upload limits", before December 2025).
+    pub const S3: Self = Self { least: 5 * MIB, largest: 5 * GIB, most: 10_000, equal: false, object: 5 << 40 };
 }
 
 impl CopyLimits {

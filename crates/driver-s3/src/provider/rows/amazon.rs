@@ -20,7 +20,8 @@ pub(super) static AMAZON: Provider = Provider {
         listing: Listing { version: ListVersion::V2, url_encoding: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits::S3,
-        parts: PartLimits::S3,
+        // 10,000 parts of 5 GiB since December 2025, 48.8 TiB.
+        parts: PartLimits { object: 10_000 * (5 << 30), ..PartLimits::S3 },
         conditions: Conditions {
             write_absent: true,
             write_matches: true,
@@ -34,7 +35,10 @@ pub(super) static AMAZON: Provider = Provider {
     page: Page {
         notes: &["A bucket whose name has a dot is addressed in the path: its host would not fit the certificate."],
         tested_with: &[],
-        sources: &["docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html"],
+        sources: &[
+            "docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html",
+            "docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html",
+        ],
         example: "\
 bucket: your-bucket
 region: eu-west-3

@@ -193,9 +193,7 @@ fn keys_of_later_versions_are_said_to_be_that() {
     for line in ["tls: {cert_file: a}", "admin_listen: 127.0.0.1:9090"] {
         server(line, "3:3", "is not supported by this version");
     }
-    for line in
-        ["provider: minio", "list_object_version: v1", "relay_from: custom_host", "proxy_url: x", "junk: refuse"]
-    {
+    for line in ["provider: minio", "list_object_version: v1", "proxy_url: x", "junk: refuse"] {
         s3(line, "6:5", "is not supported by this version");
     }
     s3("read: proxy_url", "6:11", "not supported by this version");
@@ -246,4 +244,26 @@ fn a_password_that_yaml_takes_for_something_else_is_not_repeated() {
             }
         }
     }
+}
+
+#[test]
+fn how_objects_are_kept_and_sent() {
+    s3("storage_class: standard_ia", "6:20", "is written STANDARD_IA");
+    s3("encryption: aes", "6:17", "not one of none, s3, kms, customer");
+    s3("kms_key_id: k", "6:17", "nothing without `encryption: kms`");
+    s3("customer_key: x", "6:19", "nothing without `encryption: customer`");
+    s3("encryption: customer", "4:5", "no `customer_key`");
+    s3("part_size: 1MiB", "6:16", "5MiB to 5GiB");
+    s3("upload_parallelism: 0", "6:25", "1 to 64");
+    s3("add_filename_to_disposition: maybe", "6:34", "true or false");
+    let short = mistakes(
+        "version: 1\nmounts:\n  - path: /b\n    driver: s3\n    bucket: b\n    encryption: customer\n    customer_key: hunter2hunter2\n",
+    );
+    assert!(short.len() == 1 && short[0].contains("32 bytes") && !short[0].contains("hunter2"), "{short:?}");
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    s3(
+        &format!("encryption: customer\n    customer_key: {key}\n    custom_host: h\n    relay_from: custom_host"),
+        "9:5",
+        "only the endpoint may see",
+    );
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use davmux_config::{Config, Password, Storage};
-use davmux_driver_s3::S3Options;
+use davmux_driver_s3::{CustomerKey, Encryption, LinkDisposition, ObjectSettings, RelayFrom, S3Options};
 use davmux_server::{Anonymous, Listen};
 use davmux_tree::{Access, ReadPolicy};
 
@@ -194,4 +194,30 @@ fn nothing_shows_a_secret() {
          secret_access_key: hunter2, session_token: hunter2}\n",
     );
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn how_objects_are_kept_and_sent() {
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let options = s3("").0.options;
+    assert_eq!(options.settings, ObjectSettings::default());
+    assert_eq!((options.relay_from, options.link_disposition), (RelayFrom::Endpoint, LinkDisposition::None));
+    assert_eq!((options.part_size, options.upload_parallelism), (None, 4));
+    let options = s3("    relay_from: custom_host\n    custom_host: cdn.example.com\n    storage_class: STANDARD_IA\n    \
+                      encryption: kms\n    kms_key_id: k\n    acl: public-read\n    user_agent: me/1\n    part_size: 16MiB\n    \
+                      upload_parallelism: 2\n    link_disposition: inline\n")
+    .0
+    .options;
+    let settings = &options.settings;
+    assert_eq!(
+        (settings.storage_class.as_deref(), settings.acl.as_deref(), settings.user_agent.as_deref()),
+        (Some("STANDARD_IA"), Some("public-read"), Some("me/1"))
+    );
+    assert_eq!(settings.encryption, Encryption::Kms(Some("k".to_owned())));
+    assert_eq!((options.relay_from, options.link_disposition), (RelayFrom::CustomHost, LinkDisposition::Inline));
+    assert_eq!((options.part_size, options.upload_parallelism), (Some(16 << 20), 2));
+    assert_eq!(s3("    add_filename_to_disposition: true\n").0.options.link_disposition, LinkDisposition::Attachment);
+    let customer = s3(&format!("    encryption: customer\n    customer_key: {key}\n")).0.options.settings.encryption;
+    assert_eq!(customer, Encryption::Customer(CustomerKey::from_base64(key).unwrap()));
+    assert!(!format!("{customer:?}").contains(key));
 }

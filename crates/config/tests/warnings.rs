@@ -71,3 +71,21 @@ fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nonexistent/mounts.yaml")).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/mounts.yaml: cannot be read"), "{error}");
 }
+
+#[test]
+fn settings_of_a_custom_host_that_have_no_effect() {
+    let all = |lines: &str| {
+        let text = format!(
+            "version: 1\nserver: {{anonymous: read-only, state_dir: s}}\nmounts: [{{path: /, driver: s3, bucket: b, {lines}}}]\n"
+        );
+        let config = Config::parse(&text, "m.yaml", Path::new("/"), |_| None).unwrap_or_else(|all| panic!("{all}"));
+        config.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    for key in ["custom_host_presign: true", "remove_bucket: true", "relay_from: custom_host"] {
+        let found = all(key);
+        assert!(found.len() == 1 && found[0].contains("does nothing without `custom_host`"), "{key}: {found:?}");
+        assert_eq!(all(&format!("{key}, custom_host: cdn.example.com")), Vec::<String>::new());
+    }
+    assert_eq!(all("sign_url_expire: 4h, custom_host: h").len(), 1);
+    assert_eq!(all("sign_url_expire: 4h, custom_host: h, custom_host_presign: true").len(), 0);
+}

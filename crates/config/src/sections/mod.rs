@@ -3,6 +3,7 @@
 mod local;
 mod mounts;
 mod s3;
+mod s3_objects;
 mod server;
 mod together;
 mod users;

@@ -28,7 +28,7 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         );
     }
     let keys = key_pair(section).unwrap_or_default();
-    let options = S3Options {
+    let mut options = S3Options {
         endpoint: url(section, "endpoint", "an http or https URL such as https://s3.example.com"),
         region: section.text("region").map(|text| text.as_str().to_owned()),
         access_key_id: keys.access_key_id,
@@ -41,6 +41,7 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         remove_bucket: section.flag("remove_bucket").unwrap_or(false),
         ..S3Options::new(bucket.map_or("", |text| text.as_str()))
     };
+    super::s3_objects::objects(section, &mut options);
     let placeholder = placeholder(section);
     let mount = MountOptions {
         read_only: false,

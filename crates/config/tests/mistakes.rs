@@ -252,7 +252,7 @@ fn how_objects_are_kept_and_sent() {
     s3("encryption: aes", "6:17", "not one of none, s3, kms, customer");
     s3("kms_key_id: k", "6:17", "nothing without `encryption: kms`");
     s3("customer_key: x", "6:19", "nothing without `encryption: customer`");
-    s3("encryption: customer", "4:5", "no `customer_key`");
+    s3("encryption: customer", "3:5", "no `customer_key`");
     s3("part_size: 1MiB", "6:16", "5MiB to 5GiB");
     s3("upload_parallelism: 0", "6:25", "1 to 64");
     s3("add_filename_to_disposition: maybe", "6:34", "true or false");

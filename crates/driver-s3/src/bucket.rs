@@ -53,7 +53,8 @@ pub(crate) struct CustomHost {
 }
 
 impl Bucket {
-    pub(crate) fn new(options: &S3Options) -> Result<Self, OptionsError> {
+    /// The bucket of these options; `keys` stand in for those that the options name.
+    pub(crate) fn new(options: &S3Options, keys: Option<Arc<Keys>>) -> Result<Self, OptionsError> {
         let name = options.bucket.trim();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if name.is_empty() || !name.bytes().all(allowed) || matches!(name, "." | "..") {
@@ -101,15 +102,10 @@ impl Bucket {
             }
         };
         options.check_headers()?;
-        let filled = |text: &&str| !text.is_empty();
-        let id = options.access_key_id.as_deref().filter(filled);
-        let secret = options.secret_access_key.as_ref().map(|secret| secret.reveal()).filter(filled);
-        let token = options.session_token.as_ref().map(|token| token.reveal()).filter(filled);
-        let keys = Arc::new(match (id, secret) {
-            (Some(id), Some(secret)) => Keys::fixed(id, secret, token),
-            (None, None) => Keys::chain(&region),
-            _ => return Err(OptionsError::HalfAKey),
-        });
+        let keys = match keys {
+            Some(keys) => keys,
+            None => Arc::new(options.keys(&region)?),
+        };
         Ok(Self {
             client: client::build(&service, name, &region, path_style, &keys, &options.settings),
             endpoint: if path_style { service.with_bucket_in_path(name) } else { service.with_bucket_in_host(name) },
@@ -137,9 +133,6 @@ impl Bucket {
 
     /// The error of a failed call.
     pub(crate) fn failed(&self, op: &'static str, path: &RelPath, failure: Failure) -> Error {
-        if failure.is_expired_token() {
-            self.keys.forget();
-        }
         failure.into_error(op, path, &self.name)
     }
 
@@ -206,7 +199,7 @@ mod tests {
             options.access_key_id = Some("id".into());
             options.secret_access_key = Some(Secret::new("secret"));
             options.force_path_style = force_path_style;
-            let bucket = Bucket::new(&options).unwrap();
+            let bucket = Bucket::new(&options, None).unwrap();
             let presigning = PresigningConfig::expires_in(Duration::from_secs(60)).unwrap();
             let theirs = bucket.client.get_object().bucket(name).key("a b/c+d").presigned(presigning).await.unwrap();
             let theirs = theirs.uri().split('?').next().unwrap();
@@ -219,7 +212,7 @@ mod tests {
         let error = |change: fn(&mut S3Options)| {
             let mut options = S3Options::new("films");
             change(&mut options);
-            Bucket::new(&options).err()
+            Bucket::new(&options, None).err()
         };
         assert!(matches!(error(|options| options.bucket = "a/b".into()), Some(OptionsError::Bucket(_))));
         assert!(matches!(error(|options| options.endpoint = Some("ftp://h".into())), Some(OptionsError::Endpoint(_))));

@@ -7,7 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Config, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    BehaviorVersion, Builder, Config, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -23,7 +23,7 @@ use md5::{Digest as _, Md5};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::credentials::{ForSdk, Keys};
+use crate::credentials::{CopySignerToAnswer, ForSdk, Keys, RetryWithNewKeys};
 use crate::place::Place;
 use crate::settings::{ObjectSettings, PutOn};
 
@@ -60,6 +60,10 @@ pub(crate) fn build(
         .endpoint_url(format!("{}/", service.base_url()))
         .force_path_style(path_style)
         .credentials_provider(ForSdk(Arc::clone(keys)))
+        // They are kept there already; kept twice, keys that were refused would go on being used.
+        .identity_cache(IdentityCache::no_cache())
+        .interceptor(CopySignerToAnswer)
+        .retry_classifier(RetryWithNewKeys(Arc::clone(keys)))
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .retry_config(retries)

@@ -6,10 +6,11 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use davmux_driver::{Error, ErrorKind, RelPath};
+
+use crate::credentials::{NoKeys, is_refusal};
 
 /// Characters of a storage's message that are passed on.
 const MESSAGE_LIMIT: usize = 300;
@@ -49,7 +50,7 @@ impl Failure {
     }
 
     pub(crate) fn connection(error: &(dyn StdError + 'static)) -> Self {
-        Self::because(Cause::Connection, chain(error))
+        Self::because(Cause::Connection, chain_of(error))
     }
 
     pub(crate) fn nonsense(message: impl Into<String>) -> Self {
@@ -70,9 +71,9 @@ impl Failure {
         }
     }
 
-    pub(crate) fn credentials(error: &CredentialsError) -> Self {
-        let transient = matches!(error, CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_));
-        Self::because(Cause::Credentials { transient }, chain(error))
+    /// There is nothing to sign with.
+    pub(crate) fn keys(why: &NoKeys) -> Self {
+        Self::because(Cause::Credentials { transient: matches!(why, NoKeys::Unavailable(_)) }, why.to_string())
     }
 
     /// From an answer whose body is an S3 error document, or nothing.
@@ -94,8 +95,8 @@ impl Failure {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        if let Some(error) = credentials_error(error) {
-            return Self::credentials(error);
+        if let Some(why) = no_keys(error) {
+            return Self::keys(why);
         }
         match error {
             SdkError::ServiceError(context) => {
@@ -157,9 +158,9 @@ impl Failure {
         }
     }
 
-    /// Whether the credentials have to be renewed.
-    pub(crate) fn is_expired_token(&self) -> bool {
-        matches!(self.code.as_deref(), Some("ExpiredToken" | "TokenRefreshRequired"))
+    /// Whether the storage refused the keys as ended or unknown.
+    pub(crate) fn refuses_keys(&self) -> bool {
+        self.cause == Cause::Answer && is_refusal(self.status.unwrap_or_default(), self.code.as_deref())
     }
 
     fn kind(&self) -> ErrorKind {
@@ -230,6 +231,8 @@ impl Failure {
     pub(crate) fn into_error(self, op: &'static str, path: &RelPath, bucket: &str) -> Error {
         let advice = self.advice(bucket);
         let said = match (&self.code, &self.message) {
+            // Our own words, whole.
+            (None, Some(text)) if matches!(self.cause, Cause::Credentials { .. }) => Some(text.clone()),
             (Some(code), Some(message)) => Some(format!("{code}: {}", shorten(message))),
             (Some(text), None) | (None, Some(text)) => Some(shorten(text)),
             (None, None) => self.status.map(|status| format!("HTTP status {status}")),
@@ -239,9 +242,6 @@ impl Failure {
     }
 
     fn advice(&self, bucket: &str) -> Option<String> {
-        if let Cause::Credentials { .. } = self.cause {
-            return Some("no credentials: set access_key_id and secret_access_key, or what the AWS chain reads".into());
-        }
         let text = match self.code.as_deref().unwrap_or_default() {
             "NoSuchBucket" => return Some(format!("bucket {bucket:?} does not exist")),
             "InvalidAccessKeyId" => "the storage does not know this access_key_id",
@@ -267,10 +267,10 @@ pub(crate) fn backend(op: &'static str, path: &RelPath, detail: impl Into<String
     Error::new(ErrorKind::Backend, op, path).with_detail(detail)
 }
 
-fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
+fn no_keys<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a NoKeys> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<CredentialsError>() {
+        if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
         next = error.source();
@@ -279,11 +279,11 @@ fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Cred
 }
 
 fn first_source(error: &(dyn StdError + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| shorten(&chain(source)))
+    error.source().map_or_else(|| error.to_string(), |source| shorten(&chain_of(source)))
 }
 
 /// An error and what is below it, in one line.
-fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn chain_of(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
@@ -297,7 +297,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MESSAGE_LIMIT) {
         Some((at, _)) => format!("{}...", &line[..at]),

@@ -28,6 +28,7 @@ mod commit;
 mod copy;
 mod credentials;
 mod delete;
+mod dogecloud;
 mod error;
 mod key;
 mod link;
@@ -43,6 +44,7 @@ mod settings;
 mod stat;
 mod upload;
 
+pub use dogecloud::DogeCloud;
 pub use memory::UploadMemory;
 pub use options::{LinkDisposition, OptionsError, RelayFrom, S3Options, Secret};
 pub use s3::S3;

@@ -94,7 +94,7 @@ async fn signed(
     valid_for: Duration,
 ) -> Result<Link> {
     let signer =
-        bucket.keys.signer().await.map_err(|error| bucket.failed("link", path, Failure::credentials(&error)))?;
+        bucket.keys.signer_for(valid_for).await.map_err(|why| bucket.failed("link", path, Failure::keys(&why)))?;
     let now = SystemTime::now();
     let Some(life) = life(now, valid_for, signer.expiry()) else {
         return Err(Error::new(ErrorKind::Denied, "link", path).with_detail("the credentials have expired"));
@@ -169,7 +169,7 @@ mod tests {
         options.access_key_id = Some("id".into());
         options.secret_access_key = Some(Secret::new("secret"));
         change(&mut options);
-        Bucket::new(&options).unwrap()
+        Bucket::new(&options, None).unwrap()
     }
 
     async fn url(bucket: &Bucket) -> Uri {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use davmux_driver::RelPath;
 
+use crate::credentials::{Chain, Keys, Source};
 use crate::provider::{Overrides, Provider};
 use crate::settings::{Encryption, ObjectSettings};
 
@@ -71,6 +72,9 @@ pub struct S3Options {
     pub secret_access_key: Option<Secret>,
     /// Session token of temporary credentials.
     pub session_token: Option<Secret>,
+    /// Profile of the shared files of AWS tools (`~/.aws/credentials`, `~/.aws/config`) to take the keys from, instead of
+    /// the whole chain.
+    pub profile: Option<String>,
     /// The prefix that is the storage's root; slashes at its ends do not matter, and empty is the whole bucket.
     pub root_folder_path: String,
     /// The bucket stands in the path, not in the host.
@@ -106,6 +110,7 @@ impl S3Options {
             access_key_id: None,
             secret_access_key: None,
             session_token: None,
+            profile: None,
             root_folder_path: String::new(),
             force_path_style: false,
             custom_host: None,
@@ -141,6 +146,22 @@ impl S3Options {
             return Err(OptionsError::CustomerKeyToCustomHost);
         }
         Ok(())
+    }
+
+    /// Whoever signs for the region.
+    pub(crate) fn keys(&self, region: &str) -> Result<Keys, OptionsError> {
+        let filled = |text: &&str| !text.is_empty();
+        let secret = |secret: &'_ Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
+        let id = self.access_key_id.as_deref().filter(filled);
+        let (key, token) = (secret(&self.secret_access_key), secret(&self.session_token));
+        let (key, token) = (key.as_deref().filter(filled), token.as_deref().filter(filled));
+        let profile = self.profile.as_deref().map(str::trim).filter(filled);
+        match (id, key, profile) {
+            (Some(id), Some(key), None) => Ok(Keys::fixed(id, key, token)),
+            (None, None, profile) => Ok(Keys::new(Source::Chain(Chain::new(region, profile)))),
+            (Some(_), Some(_), Some(profile)) => Err(OptionsError::KeysAndProfile(profile.to_owned())),
+            _ => Err(OptionsError::HalfAKey),
+        }
     }
 
     pub(crate) fn root(&self) -> Result<RelPath, OptionsError> {
@@ -193,6 +214,12 @@ pub enum OptionsError {
         "relay_from: custom_host cannot read objects encrypted with a customer key, which only the endpoint may see"
     )]
     CustomerKeyToCustomHost,
+    /// Keys of the mount's own, and others.
+    #[error("profile {0:?} and access_key_id are both set: leave one of them out")]
+    KeysAndProfile(String),
+    /// DogeCloud gives no keys without keys.
+    #[error("DogeCloud needs access_key_id and secret_access_key, as its console shows them")]
+    DogeCloudKeys,
     /// Parts that S3 does not take.
     #[error("part_size is {0} bytes; it must be between 5 MiB and 5 GiB")]
     PartSize(u64),

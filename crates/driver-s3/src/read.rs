@@ -23,6 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::bucket::{Bucket, entry_of};
 use crate::client::{ATTEMPT, CONNECT, FIRST_PAUSE};
+use crate::credentials::signer_of;
 use crate::error::{Failure, backend, element};
 use crate::link::relay_request;
 use crate::options::OptionsError;
@@ -98,6 +99,7 @@ async fn send(
     let mut attempt = 1;
     loop {
         let request = relay_request(bucket, path).await?;
+        let signer = request.uri_ref().and_then(http::Uri::query).and_then(signer_of).map(ToOwned::to_owned);
         let failure = match once(http, request, range, if_match).await {
             Ok(answer) if answer.status().is_success() => return Ok(answer),
             Ok(answer) => {
@@ -110,13 +112,11 @@ async fn send(
             }
             Err(failure) => failure,
         };
-        let renewed = attempt == 1 && failure.is_expired_token();
+        let renewed = attempt == 1 && failure.refuses_keys() && signer.is_some_and(|id| bucket.keys.refused(&id));
         if attempt == ATTEMPTS || !(failure.is_worth_retrying() || renewed) {
             return Err(bucket.failed(OP, path, failure));
         }
-        if renewed {
-            bucket.keys.forget();
-        } else {
+        if !renewed {
             tokio::time::sleep(pause.mul_f64(rand::random())).await;
             pause *= 2;
         }

@@ -10,6 +10,7 @@ use davmux_driver::{
 use futures_util::{StreamExt, stream};
 
 use crate::bucket::Bucket;
+use crate::credentials::Keys;
 use crate::list::{self, Depth};
 use crate::provider::{BulkDelete, Provider};
 use crate::upload::{self, Cut, S3Upload};
@@ -39,12 +40,21 @@ impl S3 {
     /// # Errors
     /// [`OptionsError`] for options that cannot work.
     pub fn open(options: S3Options, memory: UploadMemory) -> Result<Self, OptionsError> {
+        Self::open_for(options, memory, None)
+    }
+
+    /// The same, with keys that stand in for those that the options name.
+    pub(crate) fn open_for(
+        options: S3Options,
+        memory: UploadMemory,
+        keys: Option<Arc<Keys>>,
+    ) -> Result<Self, OptionsError> {
         let part = options.part_size.unwrap_or(PART);
         if !PART_SIZES.contains(&part) {
             return Err(OptionsError::PartSize(part));
         }
         read::http()?;
-        let bucket = Arc::new(Bucket::new(&options)?);
+        let bucket = Arc::new(Bucket::new(&options, keys)?);
         let delete_batch = match bucket.dialect.bulk_delete {
             BulkDelete::Keys(most) => most.clamp(1, delete::BATCH),
             BulkDelete::None => 1,
@@ -67,6 +77,11 @@ impl S3 {
     /// The row that the bucket goes by: the one named, or told by the endpoint.
     pub fn provider(&self) -> &'static Provider {
         self.bucket.provider
+    }
+
+    /// Everything below a folder.
+    pub(crate) fn tree(&self, dir: &RelPath) -> Pages {
+        list::pages(&self.bucket, dir, Depth::Tree)
     }
 
     /// Whether the storage can hold the path at all. Asked about a longer key it says so for a few calls and not for others.
@@ -161,7 +176,7 @@ impl Driver for S3 {
     }
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {
-        Native::Done(list::pages(&self.bucket, dir, Depth::Tree))
+        Native::Done(self.tree(dir))
     }
 
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {

@@ -6,6 +6,7 @@
 //!   folders of their own or with keys only. Its clock and its tags are counters, and it logs its calls.
 //! * [`Faulty`] wraps a driver and fails, cuts, loses answers or waits, by script.
 //! * [`s3`] is a bucket on a server in the same process.
+//! * [`standin`] has stand-ins for services that no test can reach.
 //! * [`shorthand`] has the short forms of what tests do often.
 //!
 //! # Why so
@@ -24,6 +25,7 @@ mod log;
 mod memory;
 pub mod s3;
 pub mod shorthand;
+pub mod standin;
 
 pub use contract::Fixture;
 pub use faults::{Fault, Faulty, Gate, Rule};

@@ -1,0 +1,3 @@
+//! Stand-ins for services that no test can reach. Each says what it is not.
+
+pub mod upyun;

@@ -1,10 +1,10 @@
 //! Which mount a place belongs to.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use davmux_driver::{Driver, ErrorKind, RelPath};
+use davmux_driver::{Driver, ErrorKind, Link, RelPath};
 
 use crate::redirect::ReadPolicy;
 use crate::{Error, TreePath};
@@ -16,6 +16,7 @@ pub struct Mount {
     driver: Arc<dyn Driver>,
     options: MountOptions,
     trouble: Mutex<Option<(ErrorKind, Instant)>>,
+    told_of_short_links: Once,
 }
 
 /// How a mount is served.
@@ -48,7 +49,7 @@ const QUIET: Duration = Duration::from_secs(60);
 impl Mount {
     /// Puts a storage at a path.
     pub fn new(path: TreePath, driver: Arc<dyn Driver>, options: MountOptions) -> Self {
-        Self { path, driver, options, trouble: Mutex::new(None) }
+        Self { path, driver, options, trouble: Mutex::new(None), told_of_short_links: Once::new() }
     }
 
     /// Where it is in the tree.
@@ -92,6 +93,20 @@ impl Mount {
             }
         }
         Error::storage(path, error)
+    }
+
+    /// A link ends before the promised life, since the keys that sign it do: says so once.
+    pub(crate) fn links_end_early(&self, link: &Link, now: SystemTime) {
+        self.told_of_short_links.call_once(|| {
+            let lives = link.expires_at.and_then(|end| end.duration_since(now).ok()).unwrap_or_default();
+            tracing::warn!(
+                mount = %self.path,
+                lives_s = lives.as_secs(),
+                sign_url_expire_s = self.options.link_life.as_secs(),
+                "the keys of this mount end before sign_url_expire, and links with them: players that seek on a link are \
+                 relayed"
+            );
+        });
     }
 
     /// The storage answered as it should: says so once after trouble.

@@ -94,10 +94,15 @@ impl Tree {
         if !verdict.allows_size(node.size) {
             return self.relay(&spot, request, Decision::relay("small")).await;
         }
-        let Native::Done(link) = self.links.link(&spot, node, SystemTime::now()).await? else {
+        let now = SystemTime::now();
+        let Native::Done(link) = self.links.link(&spot, node, now).await? else {
             return self.relay(&spot, request, Decision::relay("no-link")).await;
         };
-        let decision = verdict.on(&link, request.requester);
+        let short = redirect::is_short(&link, spot.mount.options().link_life, now);
+        if short {
+            spot.mount.links_end_early(&link, now);
+        }
+        let decision = verdict.on(&link, short, request.requester);
         if !decision.redirect {
             return self.relay(&spot, request, decision).await;
         }

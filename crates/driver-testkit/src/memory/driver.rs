@@ -190,7 +190,7 @@ impl Driver for Memory {
         let url = url.parse().map_err(|why: http::uri::InvalidUri| {
             Error::new(ErrorKind::InvalidPath, "link", &file.path).with_source(why)
         })?;
-        Ok(Native::Done(Link { url, expires_at: Some(SystemTime::now() + request.valid_for) }))
+        Ok(Native::Done(Link { url, expires_at: Some(SystemTime::now() + request.valid_for.min(self.longest_link)) }))
     }
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {

@@ -32,6 +32,7 @@ pub struct Memory {
     capabilities: Capabilities,
     page_size: usize,
     link_host: Option<Arc<str>>,
+    longest_link: Duration,
     state: Arc<Mutex<State>>,
     log: CallLog,
 }
@@ -115,7 +116,15 @@ fn allow(when: &When, there: Option<&Entry>, op: &'static str, path: &RelPath) -
 
 impl Memory {
     fn new(shape: Shape, capabilities: Capabilities) -> Self {
-        Self { shape, capabilities, page_size: 1_000, link_host: None, state: Arc::default(), log: CallLog::default() }
+        Self {
+            shape,
+            capabilities,
+            page_size: 1_000,
+            link_host: None,
+            longest_link: Duration::MAX,
+            state: Arc::default(),
+            log: CallLog::default(),
+        }
     }
 
     /// An empty storage with folders of its own.
@@ -164,6 +173,13 @@ impl Memory {
     #[must_use]
     pub fn with_links(mut self, host: &str) -> Self {
         self.link_host = Some(Arc::from(host));
+        self
+    }
+
+    /// Links that end after this time at most, as those that are signed with temporary keys.
+    #[must_use]
+    pub fn with_links_for(mut self, longest: Duration) -> Self {
+        self.longest_link = longest;
         self
     }
 

@@ -1,4 +1,5 @@
-//! The clients that are known, as data: who follows a redirect, and who carries the password along.
+//! The clients that are known, as data: who follows a redirect, who carries the password along, and who needs a link
+//! that lives long.
 //!
 //! Each row names its source. First match wins; rules of the mounts file come before. Unknown clients are relayed: a
 //! wrong relay costs bandwidth, a wrong redirect breaks a file or hands a password to a third host.
@@ -30,6 +31,29 @@ pub enum Carry {
     Always,
     /// Nobody knows; treated as [`SameSite`](Self::SameSite), the widest of the documented habits short of `Always`.
     Unknown,
+}
+
+/// Where a client asks for another part of a file that it was redirected for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek {
+    /// Here, so that it gets a new link; or it takes the whole file at once.
+    Here,
+    /// On the link, which must live as long as a film and its pauses.
+    OnLink,
+    /// On the link when it plays the file (`Sec-Fetch-Dest: video` or `audio`), and a download is one request.
+    OnLinkWhenPlaying,
+    /// Nobody knows; treated as [`OnLink`](Self::OnLink).
+    Unknown,
+}
+
+impl Seek {
+    pub(super) fn is_on_link(self, who: &Requester<'_>) -> bool {
+        match self {
+            Self::Here => false,
+            Self::OnLink | Self::Unknown => true,
+            Self::OnLinkWhenPlaying => matches!(who.sec_fetch_dest, "video" | "audio"),
+        }
+    }
 }
 
 impl Carry {
@@ -65,12 +89,14 @@ pub struct ClientRow {
     pub follow: Follow,
     /// Repeats `Authorization`?
     pub carry: Carry,
+    /// Seeks where?
+    pub seek: Seek,
     /// Where that is known from.
     pub source: &'static str,
 }
 
-const fn row(user_agent: &'static str, follow: Follow, carry: Carry, source: &'static str) -> ClientRow {
-    ClientRow { user_agent, browser: false, follow, carry, source }
+const fn row(user_agent: &'static str, follow: Follow, carry: Carry, seek: Seek, source: &'static str) -> ClientRow {
+    ClientRow { user_agent, browser: false, follow, carry, seek, source }
 }
 
 /// The table.
@@ -79,56 +105,71 @@ pub const CLIENTS: &[ClientRow] = &[
         "^WebDAV(FS|Lib)/",
         Follow::No,
         Carry::Always,
+        Seek::Unknown,
         "Finder: apple-oss-distributions/CFNetwork HTTP/CFHTTPStream.c constructRedirectedRequest copies all headers",
     ),
     row(
         "^Microsoft-WebDAV-MiniRedir/|^Microsoft Data Access|^Microsoft Office",
         Follow::No,
         Carry::Unknown,
+        Seek::Unknown,
         "Explorer, Office: no source says that they follow; OpenListTeam/OpenList#414 for a drive that does not",
     ),
-    row("^davfs2/", Follow::No, Carry::Never, "davfs2 1.7.0 man/davfs2.conf.5: follow_redirect is 0 by default"),
+    row(
+        "^davfs2/",
+        Follow::No,
+        Carry::Never,
+        Seek::Unknown,
+        "davfs2 1.7.0 man/davfs2.conf.5: follow_redirect is 0 by default",
+    ),
     row(
         "^(cadaver|neon|litmus)/",
         Follow::No,
         Carry::Never,
+        Seek::Unknown,
         "neon never follows by itself; cadaver and litmus do not ask it to",
     ),
     row(
         "^rclone/",
         Follow::Yes,
         Carry::SameSite,
-        "rclone/rclone backend/webdav/webdav.go Open; Go net/http client.go shouldCopyHeaderOnRedirect",
+        Seek::Here,
+        "rclone/rclone backend/webdav/webdav.go Open; Go net/http client.go shouldCopyHeaderOnRedirect; each Open asks its own URL",
     ),
     row(
         "^Kodi/",
         Follow::Yes,
         Carry::Never,
-        "xbmc/xbmc xbmc/filesystem/CurlFile.cpp: FOLLOWLOCATION, CURLAUTH_ANY sends nothing before a 401",
+        Seek::OnLink,
+        "xbmc/xbmc xbmc/filesystem/CurlFile.cpp: FOLLOWLOCATION, CURLAUTH_ANY sends nothing before a 401; Open keeps CURLINFO_EFFECTIVE_URL for seeks",
     ),
     row(
         "^VLC/|LibVLC",
         Follow::Yes,
         Carry::Never,
+        Seek::OnLink,
         "videolan/vlc modules/access/http/access.c: VLC_ACCESS_REDIRECT opens the new URL anew",
     ),
     row(
         "^gvfs/",
         Follow::Yes,
         Carry::Never,
-        "GNOME/libsoup libsoup/soup-session.c soup_session_redirect_message strips credentials on another origin",
+        Seek::Here,
+        "GNOME/libsoup libsoup/soup-session.c soup_session_redirect_message strips credentials on another origin; GNOME/gvfs daemon/gvfshttpinputstream.c makes each request from its own URI",
     ),
     row(
         "^(Cyberduck|Mountain Duck)/",
         Follow::No,
         Carry::Unknown,
+        Seek::Unknown,
         "webdav.redirect.GET.follow is true, but its header policy is not shown; relayed until tested",
     ),
-    row("^nPlayer", Follow::Yes, Carry::Unknown, "AlistGo/alist#4121: plays from a 302"),
+    row("^nPlayer", Follow::Yes, Carry::Unknown, Seek::Unknown, "AlistGo/alist#4121: plays from a 302"),
     row(
         "ExoPlayer|Media3|okhttp/|Dalvik/|RetroArch|RaiDrive|Infuse",
         Follow::No,
         Carry::Always,
+        Seek::Unknown,
         "androidx/media DefaultHttpDataSource.makeConnection; libretro/RetroArch#18875; OpenListTeam/OpenList#414",
     ),
     ClientRow {
@@ -136,12 +177,14 @@ pub const CLIENTS: &[ClientRow] = &[
         browser: true,
         follow: Follow::Yes,
         carry: Carry::Never,
-        source: "WHATWG Fetch, HTTP-redirect fetch: Authorization is removed across origins; Sec-Fetch-* tells navigation from fetch()",
+        seek: Seek::OnLinkWhenPlaying,
+        source: "WHATWG Fetch, HTTP-redirect fetch: Authorization is removed across origins; Sec-Fetch-* tells navigation from fetch(); Chromium media/blink/multibuffer_data_source.cc OnRedirected",
     },
     row(
         "^(curl|Wget|python-requests|Go-http-client|axios|node)",
         Follow::No,
         Carry::SameSite,
+        Seek::Unknown,
         "scripts differ: curl without -L does not follow",
     ),
 ];
@@ -167,20 +210,25 @@ mod tests {
     use super::*;
 
     /// A User-Agent as each client sends it, and what is known of it; in the order of the table.
-    const KNOWN: &[(&str, Follow, Carry)] = &[
-        ("WebDAVFS/3.0.0 (03008000) Darwin/23.4.0 (arm64)", Follow::No, Carry::Always),
-        ("Microsoft-WebDAV-MiniRedir/10.0.22631", Follow::No, Carry::Unknown),
-        ("davfs2/1.7.0 neon/0.33.0", Follow::No, Carry::Never),
-        ("cadaver/0.24 neon/0.33.0", Follow::No, Carry::Never),
-        ("rclone/v1.70.3", Follow::Yes, Carry::SameSite),
-        ("Kodi/21.1 (X11; Linux x86_64) App_Bitness/64 Version/21.1", Follow::Yes, Carry::Never),
-        ("VLC/3.0.20 LibVLC/3.0.20", Follow::Yes, Carry::Never),
-        ("gvfs/1.54.0", Follow::Yes, Carry::Never),
-        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", Follow::No, Carry::Unknown),
-        ("nPlayer/3.12", Follow::Yes, Carry::Unknown),
-        ("Infuse-Direct/7.7", Follow::No, Carry::Always),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", Follow::Yes, Carry::Never),
-        ("curl/8.9.1", Follow::No, Carry::SameSite),
+    const KNOWN: &[(&str, Follow, Carry, Seek)] = &[
+        ("WebDAVFS/3.0.0 (03008000) Darwin/23.4.0 (arm64)", Follow::No, Carry::Always, Seek::Unknown),
+        ("Microsoft-WebDAV-MiniRedir/10.0.22631", Follow::No, Carry::Unknown, Seek::Unknown),
+        ("davfs2/1.7.0 neon/0.33.0", Follow::No, Carry::Never, Seek::Unknown),
+        ("cadaver/0.24 neon/0.33.0", Follow::No, Carry::Never, Seek::Unknown),
+        ("rclone/v1.70.3", Follow::Yes, Carry::SameSite, Seek::Here),
+        ("Kodi/21.1 (X11; Linux x86_64) App_Bitness/64 Version/21.1", Follow::Yes, Carry::Never, Seek::OnLink),
+        ("VLC/3.0.20 LibVLC/3.0.20", Follow::Yes, Carry::Never, Seek::OnLink),
+        ("gvfs/1.54.0", Follow::Yes, Carry::Never, Seek::Here),
+        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", Follow::No, Carry::Unknown, Seek::Unknown),
+        ("nPlayer/3.12", Follow::Yes, Carry::Unknown, Seek::Unknown),
+        ("Infuse-Direct/7.7", Follow::No, Carry::Always, Seek::Unknown),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+            Follow::Yes,
+            Carry::Never,
+            Seek::OnLinkWhenPlaying,
+        ),
+        ("curl/8.9.1", Follow::No, Carry::SameSite, Seek::Unknown),
     ];
 
     fn opens<'a>(user_agent: &'a str) -> Requester<'a> {
@@ -190,10 +238,10 @@ mod tests {
     #[test]
     fn each_row_is_found_by_what_its_client_sends() {
         assert_eq!(KNOWN.len(), CLIENTS.len(), "a row has no example here");
-        for ((user_agent, follow, carry), row) in KNOWN.iter().zip(CLIENTS) {
+        for ((user_agent, follow, carry, seek), row) in KNOWN.iter().zip(CLIENTS) {
             let found = find(&opens(user_agent)).unwrap();
             assert_eq!(found.user_agent, row.user_agent, "{user_agent}");
-            assert_eq!((found.follow, found.carry), (*follow, *carry), "{user_agent}");
+            assert_eq!((found.follow, found.carry, found.seek), (*follow, *carry, *seek), "{user_agent}");
             assert!(!row.source.is_empty());
         }
     }
@@ -256,5 +304,14 @@ mod tests {
             assert_eq!(Carry::Unknown.carries_to(&who, &url), carried, "{asked} to {url}");
             assert!(Carry::Always.carries_to(&who, &url) && !Carry::Never.carries_to(&who, &url));
         }
+    }
+
+    #[test]
+    fn a_browser_seeks_on_the_link_only_when_it_plays() {
+        let who = |dest| Requester { sec_fetch_dest: dest, ..Requester::default() };
+        for (dest, on_link) in [("video", true), ("audio", true), ("document", false), ("image", false)] {
+            assert_eq!(Seek::OnLinkWhenPlaying.is_on_link(&who(dest)), on_link, "{dest}");
+        }
+        assert!(Seek::Unknown.is_on_link(&who("")) && !Seek::Here.is_on_link(&who("video")));
     }
 }

@@ -11,6 +11,14 @@ use crate::{Node, Result, TreePath};
 /// S3 refuses a longer life (AWS, "Signature Version 4 query parameters", X-Amz-Expires).
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// What a link may lack of the promised life: the second in which it was signed counts, and signing takes a moment.
+const LACK: Duration = Duration::from_secs(5);
+
+/// Whether a link ends before the life that its mount promises: its keys end first.
+pub(crate) fn is_short(link: &Link, life: Duration, now: SystemTime) -> bool {
+    link.expires_at.is_some_and(|end| end + LACK < now + life)
+}
+
 /// A link is signed for five quarters of the life that a client is promised, and handed out again only during the first
 /// fifth of that: so the last one who gets it still has the whole promised life.
 #[derive(Debug)]
@@ -77,5 +85,14 @@ mod tests {
         assert_eq!(link_at(last + Duration::from_secs(60), &node).await.1, 2);
         let changed = Node { etag: Etag::new("other"), ..node };
         assert_eq!(link_at(Duration::ZERO, &changed).await.1, 3, "another version is another link");
+    }
+
+    #[test]
+    fn a_link_is_short_when_it_lacks_more_than_a_moment_of_the_promised_life() {
+        let (now, life) = (SystemTime::now(), Duration::from_secs(4 * 3600));
+        let link = |expires_at| Link { url: "https://s3.example.com/f".parse().unwrap(), expires_at };
+        assert!(is_short(&link(Some(now + life / 2)), life, now));
+        assert!(!is_short(&link(Some(now + life - Duration::from_secs(1))), life, now));
+        assert!(!is_short(&link(None), life, now), "one without a signature does not end");
     }
 }

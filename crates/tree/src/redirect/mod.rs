@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use davmux_driver::Link;
 use regex::Regex;
 
-pub use clients::{CLIENTS, Carry, ClientRow, Follow};
-pub(crate) use links::Links;
+pub use clients::{CLIENTS, Carry, ClientRow, Follow, Seek};
+pub(crate) use links::{Links, is_short};
 
 /// Files up to this length in bytes are relayed to everybody: one round trip instead of two.
 pub const SMALL: u64 = 256 * 1024;
@@ -81,13 +81,20 @@ impl Decision {
 pub(crate) struct Verdict {
     pub(crate) decision: Decision,
     carry: Carry,
+    /// A link that ends early is not for this client: it seeks there, and nobody asked for a redirect by name.
+    needs_long_link: bool,
     /// Small files are redirected too: somebody asked for it.
     forced: bool,
 }
 
 pub(crate) fn judge(policy: ReadPolicy, rules: &[RedirectRule], who: &Requester<'_>) -> Verdict {
     let row = clients::find(who);
-    let verdict = |decision, forced| Verdict { decision, carry: row.map_or(Carry::Unknown, |row| row.carry), forced };
+    let verdict = |decision, forced| Verdict {
+        decision,
+        carry: row.map_or(Carry::Unknown, |row| row.carry),
+        needs_long_link: false,
+        forced,
+    };
     match (policy, who.wish) {
         (ReadPolicy::Relay, _) => return verdict(Decision::relay("mount"), false),
         (_, Some(false)) => return verdict(Decision::relay("asked"), false),
@@ -100,7 +107,9 @@ pub(crate) fn judge(policy: ReadPolicy, rules: &[RedirectRule], who: &Requester<
         return verdict(decision, false);
     }
     match row {
-        Some(row) if row.follow == Follow::Yes => verdict(Decision::redirect("client"), false),
+        Some(row) if row.follow == Follow::Yes => {
+            Verdict { needs_long_link: row.seek.is_on_link(who), ..verdict(Decision::redirect("client"), false) }
+        }
         Some(_) => verdict(Decision::relay("client"), false),
         None => verdict(Decision::relay("unknown-client"), false),
     }
@@ -111,8 +120,8 @@ impl Verdict {
         self.forced || size > SMALL
     }
 
-    /// The last word, with the link in hand (promise 6).
-    pub(crate) fn on(&self, link: &Link, who: &Requester<'_>) -> Decision {
+    /// The last word, with the link in hand (promise 6). `short`: it ends before the life that the mount promises.
+    pub(crate) fn on(&self, link: &Link, short: bool, who: &Requester<'_>) -> Decision {
         let Some(host) = link.url.host() else { return Decision::relay("no-host") };
         if who.https && link.url.scheme_str() == Some("http") {
             return Decision::relay("https-to-http");
@@ -122,6 +131,9 @@ impl Verdict {
         }
         if who.authorization && self.carry.carries_to(who, &link.url) {
             return Decision::relay("carries-authorization");
+        }
+        if short && self.needs_long_link {
+            return Decision::relay("short-link");
         }
         self.decision
     }

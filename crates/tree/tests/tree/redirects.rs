@@ -100,6 +100,35 @@ async fn the_mount_the_wish_the_rules_and_the_table_decide_in_this_order() {
 }
 
 #[tokio::test]
+async fn players_that_seek_on_a_link_get_none_that_ends_early() {
+    let view = |life: Duration, read| {
+        let memory = Memory::keys().with_links("https://bucket.example").with_links_for(Duration::from_secs(7200));
+        memory.plant("big", vec![b'x'; BIG]);
+        let options = MountOptions { read, link_life: life, ..kept(KEPT) };
+        let store = Arc::new(davmux_state::Memory::new());
+        let options_of_tree = TreeOptions { redirect_rules: vec![rule("^mpv", true)], store };
+        let tree = Tree::new(vec![Mount::new(at("/"), bucket(&memory), options)], options_of_tree);
+        View::new(tree, at("/"), Access::ReadOnly)
+    };
+    let player = |user_agent| Requester { user_agent, authorization: false, ..rclone() };
+    let browser = |sec_fetch_dest| Requester { sec_fetch_dest, ..player("Mozilla/5.0") };
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let short = view(hours(4), ReadPolicy::Auto);
+    for who in [player("Kodi/21.1"), player("VLC/3.0.20"), player("nPlayer/3.12"), browser("video")] {
+        assert_eq!(decided(&short, "big", &who).await, (false, "short-link"), "{who:?}");
+        let long_enough = view(hours(1), ReadPolicy::Auto);
+        assert_eq!(decided(&long_enough, "big", &who).await, (true, "client"), "{who:?}");
+    }
+    for who in [rclone(), player("gvfs/1.54.0"), browser("document")] {
+        assert_eq!(decided(&short, "big", &who).await, (true, "client"), "{who:?}");
+    }
+    // Who named a redirect gets it.
+    assert_eq!(decided(&short, "big", &player("mpv/0.38")).await, (true, "rule"));
+    let forced = view(hours(4), ReadPolicy::Redirect);
+    assert_eq!(decided(&forced, "big", &player("Kodi/21.1")).await, (true, "mount"));
+}
+
+#[tokio::test]
 async fn a_storage_without_links_relays() {
     let one = keys();
     one.memory.plant("big", vec![0; BIG]);

@@ -213,7 +213,7 @@ async fn files_and_folders_go_from_one_mount_to_another() {
 
 #[tokio::test]
 async fn only_a_get_is_redirected_and_only_after_its_conditions() {
-    let s3 = Server::builder().bucket("bucket").strict(Strict::aws()).start().await.unwrap();
+    let s3 = Server::builder().bucket("bucket").strict(Strict::amazon()).start().await.unwrap();
     let davmux = Davmux::serve(&bucket("/b", &s3, &[])).await;
     let content = "x".repeat(300 * 1024);
     assert_eq!(davmux.put("/b/large", content.clone()).await, StatusCode::CREATED);
@@ -239,7 +239,7 @@ async fn only_a_get_is_redirected_and_only_after_its_conditions() {
 
 #[tokio::test]
 async fn a_link_serves_the_bytes_for_names_of_every_kind() {
-    let s3 = Server::builder().bucket("bucket").strict(Strict::aws()).start().await.unwrap();
+    let s3 = Server::builder().bucket("bucket").strict(Strict::amazon()).start().await.unwrap();
     let davmux = Davmux::serve(&bucket("/b", &s3, &["read: redirect"])).await;
     for name in ["a+b", "100%25", "a%20b%23c%3Fd", "it's(1)*~", "%F0%9F%98%80", "a%26b=c", "%C3%A9"] {
         let path = format!("/b/{name}");

@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         builder = builder.store(Folder::open(folder)?);
     }
     if arguments.strict {
-        builder = builder.strict(Strict::aws());
+        builder = builder.strict(Strict::amazon());
     }
     let server = builder.start().await?;
     println!("listening on {}/", server.endpoint());

@@ -5,6 +5,7 @@ use s3s::dto::{ETag, ETagCondition, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::store::Object;
+use crate::strict::{Condition, OnWrite};
 
 /// What must hold of the object that a write would replace.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,16 @@ pub(crate) struct WriteCondition {
 }
 
 impl WriteCondition {
+    /// The conditions that a provider looks at, or its refusal of one that it does not take.
+    pub(crate) fn read(
+        habit: OnWrite,
+        if_none_match: Option<ETagCondition>,
+        if_match: Option<ETagCondition>,
+    ) -> S3Result<Self> {
+        let (if_none_match, if_match) = (habit.if_none_match.take(if_none_match)?, habit.if_match.take(if_match)?);
+        Ok(Self { if_match, if_none_match })
+    }
+
     /// Checks the object that stands, if any.
     pub(crate) fn check(&self, standing: Option<&Object>) -> S3Result<()> {
         if let Some(condition) = &self.if_none_match {
@@ -36,6 +47,17 @@ impl WriteCondition {
     }
 }
 
+impl Condition {
+    /// What of a condition is looked at.
+    pub(crate) fn take<T>(self, said: Option<T>) -> S3Result<Option<T>> {
+        match (self, said) {
+            (_, None) | (Self::Ignored, _) => Ok(None),
+            (Self::Honoured, said) => Ok(said),
+            (Self::Refused(refusal), Some(_)) => Err(refusal.into()),
+        }
+    }
+}
+
 /// The conditions of a read (RFC 9110, 13.2.2), or those on the source of a copy.
 #[derive(Debug, Default)]
 pub(crate) struct ReadCondition {
@@ -46,6 +68,16 @@ pub(crate) struct ReadCondition {
 }
 
 impl ReadCondition {
+    /// What of the conditions on the source of a copy is looked at.
+    pub(crate) fn source(self, habit: Condition) -> S3Result<Self> {
+        Ok(Self {
+            if_match: habit.take(self.if_match)?,
+            if_none_match: habit.take(self.if_none_match)?,
+            if_modified_since: habit.take(self.if_modified_since)?,
+            if_unmodified_since: habit.take(self.if_unmodified_since)?,
+        })
+    }
+
     /// Checks a read: 412, or 304 for what the client has already.
     pub(crate) fn check_read(&self, object: &Object) -> S3Result<()> {
         if !self.still_wanted(object) {
@@ -113,7 +145,8 @@ pub(crate) fn timestamp(seconds: i64) -> Timestamp {
     time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH).into()
 }
 
-fn http_date(seconds: i64) -> String {
+/// Seconds since 1970 as HTTP gives times.
+pub(crate) fn http_date(seconds: i64) -> String {
     let mut text = Vec::new();
     // A time that cannot be written leaves an empty header value.
     let _ = timestamp(seconds).format(s3s::dto::TimestampFormat::HttpDate, &mut text);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Barrier;
 
+use crate::strict::Refusal;
+
 /// What happens to a call instead of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -20,6 +22,33 @@ pub enum Fault {
     LostAnswer,
     /// The answer's body ends after at most so many bytes, and the connection with it.
     CutBody(u64),
+    /// An answer of any status, without any effect: 429, 499, 503 with Retry-After.
+    Refuse(Refusal),
+    /// 200, with the error document as its body, without any effect: as a CopyObject or a CompleteMultipartUpload may
+    /// fail after S3 has begun to answer.
+    ErrorInside(Refusal),
+    /// The operation is done, but the answer's document ends in its middle. Its length fits, the connection stays.
+    TruncatedXml,
+    /// 200, with a document whose entities would grow to gigabytes.
+    XmlBomb,
+    /// A page of a listing tells the place it began at as the place where the next one begins. The first page begins
+    /// nowhere, and stays as it is.
+    RepeatedToken,
+    /// A page of a listing comes backwards.
+    Unordered,
+    /// The first so many keys of a DeleteObjects stay, and are answered with `InternalError`.
+    KeyErrors(usize),
+}
+
+/// A document that a careless parser would expand to ten thousand million letters.
+pub(crate) fn xml_bomb() -> String {
+    let mut text =
+        String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE Result [<!ENTITY e0 \"aaaaaaaaaa\">");
+    for step in 1..10 {
+        text.push_str(&format!("<!ENTITY e{step} \"{}\">", format!("&e{};", step - 1).repeat(10)));
+    }
+    text.push_str("]>\n<Result><Name>&e9;</Name><IsTruncated>false</IsTruncated></Result>");
+    text
 }
 
 /// The script of a server, and its latency. Clones share it; it may be changed while the server runs.

@@ -8,10 +8,12 @@
 //! Parsing, signatures and XML are the work of [`s3s`]. Around it stand
 //!
 //! - [`Recorder`]: which calls came, and how many of them had to wait for one another;
-//! - [`Faults`]: latency, errors, lost answers and cut bodies, by script;
-//! - [`Strict`]: refusals that real providers are known for.
+//! - [`Faults`]: latency, errors, lost answers, cut bodies and wrong documents, by script;
+//! - [`Strict`]: refusals and habits that real providers are known for, a profile a provider;
+//! - [`Keyring`] and [`Clock`]: who may sign, until when, and by whose clock.
 //!
-//! Left out on purpose: versions, access control lists, encryption, object lock and lifecycle rules. Checksums in
+//! Left out on purpose: versions, object lock and lifecycle rules. Storage classes and access control lists are kept and
+//! do nothing; encryption is kept, the customer's key asked for, and nothing encrypted. Checksums in
 //! `x-amz-checksum-*` are accepted and not verified; `Content-MD5` and `x-amz-content-sha256` are. Uploads in parts
 //! that were not completed do not survive a restart of a [`Folder`]. Nothing is synced to disk: the folder survives the
 //! end of the process, not the loss of power.
@@ -26,10 +28,18 @@
 //! ```
 
 mod answer;
+mod builder;
+mod clock;
 mod conditions;
+mod cors;
+mod credential;
+mod encryption;
 mod faults;
 mod folder;
 mod front;
+mod hosts;
+mod keyring;
+mod limits;
 mod listing;
 mod memory;
 mod namespace;
@@ -41,10 +51,16 @@ mod sidecar;
 mod store;
 mod strict;
 
+pub use builder::{Builder, StartError};
+pub use clock::Clock;
 pub use faults::{Fault, Faults};
 pub use folder::Folder;
+pub use keyring::{Key, Keyring};
+pub use limits::Limits;
 pub use memory::Memory;
 pub use recorder::{Call, Recorder};
-pub use server::{Builder, Limits, Running, Server, StartError};
+pub use server::{Running, Server};
 pub use store::{Attributes, Blob, Object, Staging, Store, StoredBucket};
-pub use strict::Strict;
+pub use strict::{
+    Checksums, Condition, Conditions, Copies, Deletes, Digest, Listing, OnWrite, Refusal, Regions, Strict,
+};

@@ -10,6 +10,9 @@ use s3s::{S3Error, S3Result, s3_error};
 use crate::conditions::WriteCondition;
 use crate::store::{Attributes, Blob, Object, Store};
 
+/// The ETag of an object without content.
+const EMPTY_MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
+
 /// Buckets and keys, decided under one lock; the store follows.
 ///
 /// `turn` is held by a change from its check to its end, also while the store writes. `state` is held for moments only
@@ -125,6 +128,21 @@ impl Namespace {
             Ok(true)
         })
         .await
+    }
+
+    /// Puts `count` empty objects in place that share all but their keys. The store is not told.
+    pub(crate) fn number(&self, bucket: &str, prefix: &str, count: u32) -> S3Result<()> {
+        let attributes = Attributes::default();
+        let etag = EMPTY_MD5.to_owned();
+        let object = Object { key: String::new(), size: 0, etag, modified: now(), attributes, blobs: Vec::new() };
+        let object = Arc::new(object);
+        // In order, so that the map is built in one go.
+        let mut numbered: BTreeMap<String, Arc<Object>> =
+            (0..count).map(|number| (format!("{prefix}{number:08}"), Arc::clone(&object))).collect();
+        self.with_bucket(bucket, |bucket| {
+            bucket.objects.append(&mut numbered);
+            Ok(())
+        })
     }
 
     /// Puts an object in place if `condition` holds of what stands there. `upload` ends with it.

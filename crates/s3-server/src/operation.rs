@@ -4,25 +4,29 @@ use http::request::Parts;
 use http::{Method, header};
 use percent_encoding::percent_decode_str;
 
+use crate::hosts::{Hosts, Naming};
+
 /// The operation, and what it works on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) operation: &'static str,
     pub(crate) bucket: String,
     pub(crate) key: String,
-    pub(crate) host_style: bool,
+    pub(crate) naming: Naming,
 }
 
 impl Target {
-    /// Reads method, host, path and query. `domains` are those below which a bucket can be named.
-    pub(crate) fn of(request: &Parts, domains: &[String]) -> Self {
+    /// Reads method, host, path and query.
+    pub(crate) fn of(request: &Parts, hosts: &Hosts) -> Self {
         let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let path = percent_decode_str(request.uri.path()).decode_utf8_lossy();
         let path = path.strip_prefix('/').unwrap_or(&path);
-        let host_bucket = bucket_of_host(host, domains);
-        let (bucket, key) = match host_bucket {
-            Some(bucket) => (bucket, path),
-            None => path.split_once('/').unwrap_or((path, "")),
+        let (bucket, key, naming) = match hosts.bucket(host) {
+            Some((bucket, naming)) => (bucket, path, naming),
+            None => {
+                let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
+                (bucket, key, Naming::Path)
+            }
         };
         let query = request.uri.query().unwrap_or_default();
         let copies = request.headers.contains_key("x-amz-copy-source");
@@ -30,21 +34,9 @@ impl Target {
             operation: operation(&request.method, bucket, key, query, copies),
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            host_style: host_bucket.is_some(),
+            naming,
         }
     }
-}
-
-/// The bucket in `bucket.domain:port`.
-pub(crate) fn bucket_of_host<'h>(host: &'h str, domains: &[String]) -> Option<&'h str> {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    domains
-        .iter()
-        .find_map(|domain| name.strip_suffix(domain.as_str())?.strip_suffix('.'))
-        .filter(|bucket| !bucket.is_empty())
 }
 
 /// The values of a query parameter, decoded.
@@ -66,6 +58,7 @@ fn operation(method: &Method, bucket: &str, key: &str, query: &str, copies: bool
         ("DELETE", false, true) if has("cors") => "DeleteBucketCors",
         ("GET", false, true) if has("location") => "GetBucketLocation",
         ("GET", false, true) if has("cors") => "GetBucketCors",
+        ("GET", false, true) if has("versioning") => "GetBucketVersioning",
         ("GET", false, true) if has("uploads") => "ListMultipartUploads",
         ("GET", false, true) if query_value(query, "list-type").as_deref() == Some("2") => "ListObjectsV2",
         ("GET", false, true) => "ListObjects",
@@ -93,7 +86,8 @@ mod tests {
 
     fn target(method: &str, host: &str, uri: &str) -> Target {
         let request = http::Request::builder().method(method).uri(uri).header("host", host).body(()).unwrap();
-        Target::of(&request.into_parts().0, &["localhost".into()])
+        let hosts = Hosts { domains: vec!["localhost".into()], ..Hosts::default() };
+        Target::of(&request.into_parts().0, &hosts)
     }
 
     #[test]
@@ -101,7 +95,7 @@ mod tests {
         let path = target("GET", "127.0.0.1:9000", "/films/a%20b//c");
         let host = target("GET", "films.localhost:9000", "/a%20b//c");
         assert_eq!((path.bucket.as_str(), path.key.as_str(), path.operation), ("films", "a b//c", "GetObject"));
-        assert_eq!(Target { host_style: true, ..path }, host);
+        assert_eq!(Target { naming: Naming::Host, ..path }, host);
         assert_eq!(target("GET", "localhost", "/films?list-type=2&prefix=a").operation, "ListObjectsV2");
         assert_eq!(target("GET", "films.localhost", "/?uploads").operation, "ListMultipartUploads");
         assert_eq!(target("GET", "notlocalhost", "/").operation, "ListBuckets");

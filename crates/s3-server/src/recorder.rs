@@ -3,8 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::HeaderMap;
+use http::request::Parts;
+
 /// Calls kept in the list; later ones are counted only, so that a server left running does not grow for ever.
 const KEPT: usize = 200_000;
+
+/// Calls whose header fields and query are kept as well.
+const KEPT_WHOLE: usize = 2_000;
 
 /// One call, as the server saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +28,26 @@ pub struct Call {
     pub end: Option<u64>,
     /// Status of the answer; `None` while there is none, or if the connection was closed instead.
     pub status: Option<u16>,
+    /// Header fields of the request, without its secrets. Kept for the first 2,000 calls since the last reset.
+    pub headers: HeaderMap,
+    /// Query of the request as it came, without its secrets. Kept as long.
+    pub query: String,
+}
+
+impl Call {
+    /// The value of a header field of the request, if it came and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// What must not be printed.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "authorization"
+        || name == "x-amz-security-token"
+        || name.ends_with("signature")
+        || name.ends_with("server-side-encryption-customer-key")
 }
 
 /// Counts calls and remembers their order. Clones share one memory.
@@ -103,7 +129,8 @@ impl Recorder {
         let index = log.calls.len();
         if index < KEPT {
             let (bucket, key) = (bucket.to_owned(), key.to_owned());
-            log.calls.push(Call { operation, bucket, key, start, end: None, status: None });
+            let (headers, query) = (HeaderMap::new(), String::new());
+            log.calls.push(Call { operation, bucket, key, start, end: None, status: None, headers, query });
         }
         Running { recorder: self.clone(), generation: log.generation, index, ended: false }
     }
@@ -119,6 +146,22 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Keeps what the request said beside its target.
+    pub(crate) fn said(&self, request: &Parts) {
+        if self.index >= KEPT_WHOLE {
+            return;
+        }
+        let mut headers = request.headers.clone();
+        let secrets: Vec<_> = headers.keys().filter(|name| is_secret(name.as_str())).cloned().collect();
+        for name in secrets {
+            headers.remove(name);
+        }
+        let pairs = request.uri.query().unwrap_or_default().split('&');
+        let pairs: Vec<&str> = pairs.filter(|pair| !is_secret(pair.split('=').next().unwrap_or_default())).collect();
+        let query = pairs.join("&");
+        self.update(|call, _| (call.headers, call.query) = (headers, query));
+    }
+
     pub(crate) fn answered(&self, status: u16) {
         self.update(|call, _| call.status = Some(status));
     }

@@ -62,7 +62,7 @@ async fn start_s3(dir: &Path) -> anyhow::Result<Running> {
         .bucket("films")
         .bucket("archive")
         .keys(random(20), random(40))
-        .strict(Strict::aws())
+        .strict(Strict::amazon())
         .start()
         .await
         .context("the demo's S3 server cannot start")

@@ -1,7 +1,7 @@
 //! Copies and deletions.
 
 use davmux_driver::{Driver, Entry, ErrorKind, Etag, Expect, Kind, Native, RelPath, Removal, When};
-use davmux_s3_server::{Fault, Server, Strict};
+use davmux_s3_server::{Checksums, Fault, Server, Strict};
 
 use crate::support::{Fixture, canned, driver, get, metered, path, put, xml};
 
@@ -85,7 +85,7 @@ async fn a_copy_survives_a_lost_answer_and_believes_no_empty_one() {
 
 #[tokio::test]
 async fn one_deletion_is_one_call_and_a_thousand_too() {
-    let strict = Strict { refuse_checksums: true, ..Strict::aws() };
+    let strict = Strict { checksums: Checksums::REFUSED, ..Strict::amazon() };
     let fixture = Fixture::with(Server::builder().strict(strict), |_| ()).await;
     put(&fixture.s3, "one", "x").await;
     fixture.put_keys(&[ODD, "<&\">", "k", "d/", "d/member", "keep"]).await;

@@ -35,7 +35,7 @@ async fn follow(link: &Link) -> Response<Bytes> {
 
 #[tokio::test]
 async fn a_link_works_for_every_name_and_costs_no_call() {
-    let fixture = Fixture::with(Server::builder().strict(Strict::aws()), |_| ()).await;
+    let fixture = Fixture::with(Server::builder().strict(Strict::amazon()), |_| ()).await;
     for name in NAMES {
         put(&fixture.s3, name, name).await;
         let (link, calls) = metered(link(&fixture.s3, name)).await;

@@ -12,7 +12,7 @@ fn range(range: ByteRange) -> ReadRequest {
 
 #[tokio::test]
 async fn a_read_is_one_call_and_describes_its_bytes() {
-    let fixture = Fixture::with(Server::builder().strict(Strict::aws()), |_| ()).await;
+    let fixture = Fixture::with(Server::builder().strict(Strict::amazon()), |_| ()).await;
     let written = put(&fixture.s3, "a b+c", "0123456789").await;
     fixture.calls().reset();
     let (reply, calls) = metered(fixture.s3.read(&path("a b+c"), ReadRequest::default())).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use davmux_driver::{Driver, ErrorKind, Etag, Upload, When, WriteRequest};
 use davmux_driver_s3::{S3, UploadMemory};
-use davmux_s3_server::{Fault, Server, Strict};
+use davmux_s3_server::{Checksums, Fault, Server, Strict};
 
 use crate::support::{BUCKET, Fixture, feed, get, metered, options, path, put};
 
@@ -27,11 +27,9 @@ async fn left_behind(fixture: &Fixture) -> usize {
 
 #[tokio::test]
 async fn a_small_file_is_one_call_at_its_end() {
-    let fixture = Fixture::with(
-        Server::builder().strict(Strict { refuse_checksums: true, refuse_trailing_checksums: true, ..Strict::aws() }),
-        |_| (),
-    )
-    .await;
+    let fixture =
+        Fixture::with(Server::builder().strict(Strict { checksums: Checksums::REFUSED, ..Strict::amazon() }), |_| ())
+            .await;
     for (name, length, size) in
         [("a", 100, Some(100)), ("b", 100, None), ("empty", 0, Some(0)), ("part", 8 * MIB, None)]
     {

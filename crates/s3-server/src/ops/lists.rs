@@ -3,10 +3,12 @@
 use std::ops::Bound;
 
 use s3s::dto::*;
-use s3s::{S3Result, s3_error};
+use s3s::{S3Request, S3Result, s3_error};
 
 use super::{Answered, Operations, answer, quoted, signed};
 use crate::conditions::timestamp;
+use crate::encryption;
+use crate::faults::Fault;
 use crate::listing::{self, Item, Query};
 use crate::namespace::no_such_upload;
 
@@ -27,6 +29,13 @@ fn limit(asked: Option<i32>) -> S3Result<i32> {
     }
 }
 
+/// How names are written.
+#[derive(Clone, Copy)]
+struct Writing {
+    keys: bool,
+    prefixes: bool,
+}
+
 fn encodes(encoding: Option<&EncodingType>) -> S3Result<bool> {
     match encoding.map(EncodingType::as_str) {
         None | Some("") => Ok(false),
@@ -40,22 +49,38 @@ fn name(name: &str, encode: bool) -> String {
 }
 
 impl Operations {
-    fn find(&self, bucket: &str, query: &Query<'_>, encode: bool) -> S3Result<Found> {
+    fn find(&self, bucket: &str, query: &Query<'_>, writing: Writing, fault: Option<Fault>) -> S3Result<Found> {
+        let mut found = self.page(bucket, query, writing)?;
+        match fault {
+            Some(Fault::RepeatedToken) if !query.after.is_empty() => found.next = Some(query.after.to_owned()),
+            Some(Fault::Unordered) => {
+                found.contents.reverse();
+                found.prefixes.reverse();
+            }
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    fn page(&self, bucket: &str, query: &Query<'_>, writing: Writing) -> S3Result<Found> {
         self.namespace.with_bucket(bucket, |bucket| {
             let page = listing::page(&bucket.objects, query);
             let mut found = Found { contents: Vec::new(), prefixes: Vec::new(), next: page.next.map(str::to_owned) };
             for item in page.items {
                 match item {
                     Item::Key(key, object) => found.contents.push(Object {
-                        key: Some(name(key, encode)),
+                        key: Some(name(key, writing.keys)),
                         e_tag: quoted(&object.etag),
                         last_modified: Some(timestamp(object.modified)),
                         size: Some(signed(object.size)),
-                        storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+                        storage_class: Some(match object.attributes.headers.get(encryption::STORAGE_CLASS) {
+                            Some(class) => ObjectStorageClass::from(class.clone()),
+                            None => ObjectStorageClass::from_static(ObjectStorageClass::STANDARD),
+                        }),
                         ..Object::default()
                     }),
                     Item::Prefix(prefix) => {
-                        found.prefixes.push(CommonPrefix { prefix: Some(name(prefix, encode)) });
+                        found.prefixes.push(CommonPrefix { prefix: Some(name(prefix, writing.prefixes)) });
                     }
                 }
             }
@@ -63,38 +88,61 @@ impl Operations {
         })
     }
 
-    pub(super) fn list_v1(&self, input: ListObjectsInput) -> Answered<ListObjectsOutput> {
-        let encode = encodes(input.encoding_type.as_ref())?;
+    /// Whether names are to be encoded, and what is said of it.
+    fn writing(&self, said: Option<EncodingType>) -> S3Result<(Writing, Option<EncodingType>)> {
+        let said = said.filter(|_| !self.strict.listing.ignores_encoding);
+        let keys = encodes(said.as_ref())?;
+        Ok((Writing { keys, prefixes: keys && !self.strict.listing.plain_prefixes }, said))
+    }
+
+    pub(super) fn list_v1(&self, request: S3Request<ListObjectsInput>) -> Answered<ListObjectsOutput> {
+        let S3Request { input, extensions, .. } = request;
+        let fault = extensions.get().copied();
+        let (writing, encoding_type) = self.writing(input.encoding_type)?;
+        let encode = writing.keys;
         let max = limit(input.max_keys)?;
+        let loses_marker = encode && self.strict.listing.encoding_loses_marker;
+        let marker = input.marker.filter(|_| !loses_marker).unwrap_or_default();
         let found = self.find(
             &input.bucket,
             &Query {
                 prefix: input.prefix.as_deref().unwrap_or_default(),
                 delimiter: input.delimiter.as_deref().unwrap_or_default(),
-                after: input.marker.as_deref().unwrap_or_default(),
+                after: &marker,
                 limit: usize::try_from(max).unwrap_or_default(),
             },
-            encode,
+            writing,
+            fault,
         )?;
         // Without a delimiter AWS tells no NextMarker: the client is to take the last key.
-        let has_delimiter = input.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty());
+        let tells_marker = input.delimiter.as_deref().is_some_and(|delimiter| !delimiter.is_empty())
+            || fault == Some(Fault::RepeatedToken);
         answer(ListObjectsOutput {
             name: Some(input.bucket),
             prefix: Some(name(input.prefix.as_deref().unwrap_or_default(), encode)),
-            marker: Some(name(input.marker.as_deref().unwrap_or_default(), encode)),
+            marker: Some(name(&marker, encode)),
             max_keys: Some(max),
             is_truncated: Some(found.next.is_some()),
-            next_marker: found.next.filter(|_| has_delimiter).map(|next| name(&next, encode)),
+            next_marker: found.next.filter(|_| tells_marker).map(|next| name(&next, encode)),
             contents: Some(found.contents),
             common_prefixes: Some(found.prefixes),
             delimiter: input.delimiter.map(|delimiter| name(&delimiter, encode)),
-            encoding_type: input.encoding_type,
+            encoding_type,
             request_charged: None,
         })
     }
 
-    pub(super) fn list_v2(&self, input: ListObjectsV2Input) -> Answered<ListObjectsV2Output> {
-        let encode = encodes(input.encoding_type.as_ref())?;
+    pub(super) fn list_v2(&self, request: S3Request<ListObjectsV2Input>) -> Answered<ListObjectsV2Output> {
+        let S3Request { mut input, extensions, .. } = request;
+        let habits = self.strict.listing;
+        if habits.only_v1 || habits.ignores_start_after {
+            input.start_after = None;
+        }
+        if habits.only_v1 {
+            input.continuation_token = None;
+        }
+        let (writing, encoding_type) = self.writing(input.encoding_type)?;
+        let encode = writing.keys;
         let max = limit(input.max_keys)?;
         let from_token = match &input.continuation_token {
             None => None,
@@ -112,21 +160,24 @@ impl Operations {
                 after,
                 limit: usize::try_from(max).unwrap_or_default(),
             },
-            encode,
+            writing,
+            extensions.get().copied(),
         )?;
         let count = found.contents.len() + found.prefixes.len();
+        // Both versions answer with the same element; version 1 neither counts nor knows of tokens.
+        let v2 = !habits.only_v1;
         answer(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(name(input.prefix.as_deref().unwrap_or_default(), encode)),
             max_keys: Some(max),
-            key_count: i32::try_from(count).ok(),
+            key_count: i32::try_from(count).ok().filter(|_| v2),
             continuation_token: input.continuation_token,
             is_truncated: Some(found.next.is_some()),
-            next_continuation_token: found.next.map(|next| listing::token(&next)),
+            next_continuation_token: found.next.filter(|_| v2).map(|next| listing::token(&next)),
             contents: Some(found.contents),
             common_prefixes: Some(found.prefixes),
             delimiter: input.delimiter.map(|delimiter| name(&delimiter, encode)),
-            encoding_type: input.encoding_type,
+            encoding_type,
             start_after: input.start_after.map(|after| name(&after, encode)),
             request_charged: None,
         })

@@ -1,41 +1,53 @@
 //! The S3 operations, on a [`Namespace`].
 
+mod buckets;
 mod copies;
 mod lists;
 mod objects;
 mod uploads;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use http::HeaderMap;
 use md5::{Digest as _, Md5};
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
+use unicode_normalization::UnicodeNormalization as _;
 
-use crate::conditions::timestamp;
+use crate::cors::Cors;
+use crate::encryption;
 use crate::front::check_md5;
 use crate::namespace::Namespace;
-use crate::server::Limits;
 use crate::store::{Attributes, Blob};
+use crate::strict::Strict;
 
 #[derive(Debug)]
 pub(crate) struct Operations {
     namespace: Arc<Namespace>,
     region: String,
-    limits: Limits,
-    /// By bucket. Kept as they came: no browser comes here, the rules are for a client that shows or sets them.
-    cors: Mutex<std::collections::BTreeMap<String, CORSRules>>,
+    strict: Strict,
+    cors: Cors,
+    /// Buckets that say they keep versions.
+    versioned: BTreeSet<String>,
 }
 
 impl Operations {
-    pub(crate) fn new(namespace: Arc<Namespace>, region: String, limits: Limits) -> Self {
-        Self { namespace, region, limits, cors: Mutex::default() }
+    pub(crate) fn new(
+        namespace: Arc<Namespace>,
+        region: String,
+        strict: Strict,
+        cors: Cors,
+        versioned: BTreeSet<String>,
+    ) -> Self {
+        Self { namespace, region, strict, cors, versioned }
     }
 
-    fn cors(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeMap<String, CORSRules>> {
-        self.cors.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The key as it is kept.
+    fn key(&self, key: &str) -> String {
+        if self.strict.nfc_keys { key.nfc().collect() } else { key.to_owned() }
     }
 
     /// Takes a body in, and keeps it only if it is what the client said.
@@ -51,7 +63,7 @@ impl Operations {
         let said_length = decoded
             .or_else(|| u64::try_from(said_length?).ok())
             .ok_or_else(|| s3_error!(MissingContentLength, "You must provide the Content-Length HTTP header."))?;
-        if said_length > self.limits.max_put {
+        if said_length > self.strict.limits.max_put {
             return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed object size."));
         }
         let mut staging = self.namespace.store().stage().await.map_err(S3Error::internal_error)?;
@@ -114,7 +126,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The header fields and the metadata that a write gives its object.
-fn attributes(headers: &HeaderMap, metadata: Option<Metadata>) -> Attributes {
+fn attributes(headers: &HeaderMap, metadata: Option<Metadata>) -> S3Result<Attributes> {
     const KEPT: [&str; 5] =
         ["content-type", "cache-control", "content-disposition", "content-encoding", "content-language"];
     let mut attributes = Attributes::default();
@@ -132,7 +144,31 @@ fn attributes(headers: &HeaderMap, metadata: Option<Metadata>) -> Attributes {
     }
     attributes.headers.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
     attributes.metadata = metadata.unwrap_or_default().into_iter().collect();
-    attributes
+    encryption::keep(headers, &mut attributes)?;
+    Ok(attributes)
+}
+
+/// How an object is kept, as answers tell it. AWS says nothing of the class STANDARD.
+struct Kept {
+    storage_class: Option<StorageClass>,
+    encryption: Option<ServerSideEncryption>,
+    kms_key: Option<String>,
+    customer_algorithm: Option<String>,
+    customer_md5: Option<String>,
+}
+
+impl Kept {
+    fn of(attributes: &Attributes) -> Self {
+        let header = |name: &str| attributes.headers.get(name).cloned();
+        let class = header(encryption::STORAGE_CLASS).filter(|class| class != StorageClass::STANDARD);
+        Self {
+            storage_class: class.map(StorageClass::from),
+            encryption: header(encryption::ENCRYPTION).map(ServerSideEncryption::from),
+            kms_key: header(encryption::KMS_KEY),
+            customer_algorithm: header(encryption::CUSTOMER_ALGORITHM),
+            customer_md5: header(encryption::CUSTOMER_MD5),
+        }
+    }
 }
 
 fn quoted(etag: &str) -> Option<ETag> {
@@ -150,75 +186,61 @@ fn answer<T>(output: T) -> Answered<T> {
     Ok(S3Response::new(output))
 }
 
+/// A request whose key is as it is kept.
+macro_rules! keyed {
+    ($this:expr, $request:expr) => {{
+        let mut request = $request;
+        request.input.key = $this.key(&request.input.key);
+        request
+    }};
+}
+
 #[async_trait::async_trait]
 impl S3 for Operations {
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> Answered<ListBucketsOutput> {
-        let buckets = self.namespace.buckets().into_iter().map(|(name, created)| Bucket {
-            name: Some(name),
-            creation_date: Some(timestamp(created)),
-            bucket_region: None,
-        });
-        let owner = Owner { id: Some("davmux".to_owned()), ..Owner::default() };
-        answer(ListBucketsOutput {
-            buckets: Some(buckets.collect()),
-            owner: Some(owner),
-            ..ListBucketsOutput::default()
-        })
+        self.buckets()
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> Answered<HeadBucketOutput> {
-        self.namespace.with_bucket(&request.input.bucket, |_| Ok(()))?;
-        answer(HeadBucketOutput { bucket_region: Some(self.region.clone()), ..HeadBucketOutput::default() })
+        self.bucket_head(&request.input)
     }
 
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> Answered<CreateBucketOutput> {
-        let name = request.input.bucket;
-        if !self.namespace.create_bucket(&name).await? {
-            return Err(s3_error!(
-                BucketAlreadyOwnedByYou,
-                "Your previous request to create the named bucket succeeded and you already own it."
-            ));
-        }
-        answer(CreateBucketOutput { location: Some(format!("/{name}")) })
+        self.make_bucket(request.input).await
     }
 
     async fn get_bucket_location(
         &self,
         request: S3Request<GetBucketLocationInput>,
     ) -> Answered<GetBucketLocationOutput> {
-        self.namespace.with_bucket(&request.input.bucket, |_| Ok(()))?;
-        // The first region is said by saying nothing.
-        let region = (self.region != "us-east-1").then(|| BucketLocationConstraint::from(self.region.clone()));
-        answer(GetBucketLocationOutput { location_constraint: region })
+        self.location(&request.input)
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> Answered<GetBucketVersioningOutput> {
+        self.versioning(&request.input)
     }
 
     async fn put_bucket_cors(&self, request: S3Request<PutBucketCorsInput>) -> Answered<PutBucketCorsOutput> {
-        let input = request.input;
-        self.namespace.with_bucket(&input.bucket, |_| Ok(()))?;
-        self.cors().insert(input.bucket, input.cors_configuration.cors_rules);
-        answer(PutBucketCorsOutput::default())
+        self.set_cors(request.input)
     }
 
     async fn get_bucket_cors(&self, request: S3Request<GetBucketCorsInput>) -> Answered<GetBucketCorsOutput> {
-        self.namespace.with_bucket(&request.input.bucket, |_| Ok(()))?;
-        match self.cors().get(&request.input.bucket) {
-            Some(rules) => answer(GetBucketCorsOutput { cors_rules: Some(rules.clone()) }),
-            None => Err(s3_error!(NoSuchCORSConfiguration, "The CORS configuration does not exist")),
-        }
+        self.show_cors(&request.input)
     }
 
     async fn delete_bucket_cors(&self, request: S3Request<DeleteBucketCorsInput>) -> Answered<DeleteBucketCorsOutput> {
-        self.namespace.with_bucket(&request.input.bucket, |_| Ok(()))?;
-        self.cors().remove(&request.input.bucket);
-        answer(DeleteBucketCorsOutput::default())
+        self.remove_cors(&request.input)
     }
 
     async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> Answered<ListObjectsOutput> {
-        self.list_v1(request.input)
+        self.list_v1(request)
     }
 
     async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> Answered<ListObjectsV2Output> {
-        self.list_v2(request.input)
+        self.list_v2(request)
     }
 
     async fn list_multipart_uploads(
@@ -229,59 +251,59 @@ impl S3 for Operations {
     }
 
     async fn list_parts(&self, request: S3Request<ListPartsInput>) -> Answered<ListPartsOutput> {
-        self.parts(request.input)
+        self.parts(keyed!(self, request).input)
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> Answered<HeadObjectOutput> {
-        self.head(request.input)
+        self.head(keyed!(self, request))
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> Answered<GetObjectOutput> {
-        self.get(request.input)
+        self.get(keyed!(self, request))
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> Answered<PutObjectOutput> {
-        self.put(request).await
+        self.put(keyed!(self, request)).await
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> Answered<DeleteObjectOutput> {
-        self.delete(request.input).await
+        self.delete(keyed!(self, request).input).await
     }
 
     async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> Answered<DeleteObjectsOutput> {
-        self.delete_batch(request.input).await
+        self.delete_batch(request).await
     }
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> Answered<CopyObjectOutput> {
-        self.copy(request).await
+        self.copy(keyed!(self, request)).await
     }
 
     async fn create_multipart_upload(
         &self,
         request: S3Request<CreateMultipartUploadInput>,
     ) -> Answered<CreateMultipartUploadOutput> {
-        self.begin_upload(request)
+        self.begin_upload(keyed!(self, request))
     }
 
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> Answered<UploadPartOutput> {
-        self.part(request).await
+        self.part(keyed!(self, request)).await
     }
 
     async fn upload_part_copy(&self, request: S3Request<UploadPartCopyInput>) -> Answered<UploadPartCopyOutput> {
-        self.part_copy(request.input).await
+        self.part_copy(keyed!(self, request)).await
     }
 
     async fn complete_multipart_upload(
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> Answered<CompleteMultipartUploadOutput> {
-        self.complete(request.input).await
+        self.complete(keyed!(self, request).input).await
     }
 
     async fn abort_multipart_upload(
         &self,
         request: S3Request<AbortMultipartUploadInput>,
     ) -> Answered<AbortMultipartUploadOutput> {
-        self.abort(&request.input)
+        self.abort(&keyed!(self, request).input)
     }
 }

@@ -1,17 +1,16 @@
 //! Uploads in parts.
 
+use http::HeaderMap;
 use md5::{Digest as _, Md5};
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 use uuid::Uuid;
 
-use super::{Answered, Operations, Received, answer, attributes, hex, quoted};
+use super::{Answered, Kept, Operations, Received, answer, attributes, hex, quoted};
 use crate::conditions::WriteCondition;
+use crate::encryption;
 use crate::namespace::{Part, Upload, no_such_upload, now};
 use crate::store::Object;
-
-/// Parts are numbered from 1 to here.
-const LAST_PART: i32 = 10_000;
 
 impl Operations {
     pub(super) fn begin_upload(
@@ -20,7 +19,8 @@ impl Operations {
     ) -> Answered<CreateMultipartUploadOutput> {
         let S3Request { input, headers, .. } = request;
         let id = Uuid::new_v4().simple().to_string();
-        let attributes = attributes(&headers, input.metadata);
+        let attributes = attributes(&headers, input.metadata)?;
+        let kept = Kept::of(&attributes);
         let upload = Upload { initiated: now(), attributes, parts: std::collections::BTreeMap::new() };
         self.namespace.with_bucket(&input.bucket, |bucket| {
             bucket.uploads.insert((input.key.clone(), id.clone()), upload);
@@ -30,20 +30,31 @@ impl Operations {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(id),
+            server_side_encryption: kept.encryption,
+            ssekms_key_id: kept.kms_key,
+            sse_customer_algorithm: kept.customer_algorithm,
+            sse_customer_key_md5: kept.customer_md5,
             ..CreateMultipartUploadOutput::default()
         })
     }
 
-    pub(super) fn check_upload(&self, bucket: &str, key: &str, id: &str, part: i32) -> S3Result<()> {
-        if !(1..=LAST_PART).contains(&part) {
-            return Err(s3_error!(
-                InvalidArgument,
-                "Part number must be an integer between 1 and {LAST_PART}, inclusive"
-            ));
+    /// Checks that a part may be added to an upload by who sends `headers`.
+    pub(super) fn check_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        id: &str,
+        part: i32,
+        headers: &HeaderMap,
+    ) -> S3Result<()> {
+        let last = i32::from(self.strict.limits.max_parts);
+        if !(1..=last).contains(&part) {
+            return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and {last}, inclusive"));
         }
         let upload = (key.to_owned(), id.to_owned());
         self.namespace.with_bucket(bucket, |bucket| {
-            if bucket.uploads.contains_key(&upload) { Ok(()) } else { Err(no_such_upload()) }
+            let upload = bucket.uploads.get(&upload).ok_or_else(no_such_upload)?;
+            encryption::check_part(&upload.attributes, headers)
         })
     }
 
@@ -68,7 +79,7 @@ impl Operations {
 
     pub(super) async fn part(&self, request: S3Request<UploadPartInput>) -> Answered<UploadPartOutput> {
         let S3Request { input, headers, .. } = request;
-        self.check_upload(&input.bucket, &input.key, &input.upload_id, input.part_number)?;
+        self.check_upload(&input.bucket, &input.key, &input.upload_id, input.part_number, &headers)?;
         let md5 = input.content_md5.as_deref();
         let received = self.receive(input.body, input.content_length, md5, &headers).await?;
         let etag = hex(&received.md5);
@@ -80,6 +91,7 @@ impl Operations {
         &self,
         input: CompleteMultipartUploadInput,
     ) -> Answered<CompleteMultipartUploadOutput> {
+        let condition = WriteCondition::read(self.strict.conditions.complete, input.if_none_match, input.if_match)?;
         let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let upload = (input.key.clone(), input.upload_id.clone());
         let upload = self
@@ -113,11 +125,18 @@ impl Operations {
             size += stored.blob.size();
             blobs.push(std::sync::Arc::clone(&stored.blob));
         }
-        if blobs.iter().rev().skip(1).any(|blob| blob.size() < self.limits.min_part) {
+        if blobs.iter().rev().skip(1).any(|blob| blob.size() < self.strict.limits.min_part) {
             return Err(s3_error!(
                 EntityTooSmall,
                 "Your proposed upload is smaller than the minimum allowed object size."
             ));
+        }
+        if let Some(refusal) = self.strict.equal_parts
+            && let [others @ .., last] = blobs.as_slice()
+            && let Some(first) = others.first()
+            && (others.iter().any(|blob| blob.size() != first.size()) || last.size() > first.size())
+        {
+            return Err(refusal.into());
         }
         if input.mpu_object_size.is_some_and(|said| u64::try_from(said) != Ok(size)) {
             return Err(s3_error!(InvalidRequest, "The provided x-amz-mp-object-size does not match the parts"));
@@ -130,13 +149,15 @@ impl Operations {
             attributes: upload.attributes,
             blobs,
         };
-        let condition = WriteCondition { if_match: input.if_match, if_none_match: input.if_none_match };
+        let kept = Kept::of(&object.attributes);
         let object = self.namespace.put(&input.bucket, object, condition, Some(input.upload_id)).await?;
         answer(CompleteMultipartUploadOutput {
             location: Some(format!("/{}/{}", input.bucket, crate::listing::encode(&object.key))),
             bucket: Some(input.bucket),
             key: Some(object.key.clone()),
             e_tag: quoted(&object.etag),
+            server_side_encryption: kept.encryption,
+            ssekms_key_id: kept.kms_key,
             ..CompleteMultipartUploadOutput::default()
         })
     }

@@ -87,7 +87,7 @@ async fn an_aborted_upload_is_gone_and_leaves_the_object() {
 
 #[tokio::test]
 async fn parts_are_copied_with_and_without_a_range() {
-    let limits = Limits { min_part: 3, max_copy: 8, ..Limits::default() };
+    let limits = Limits { min_part: 3, max_copy: 8, max_part_copy: 8, ..Limits::default() };
     let (_server, client) = started(Server::builder().limits(limits)).await;
     put(&client, "source", "0123456789").await;
     let id = begin(&client, "k").await;

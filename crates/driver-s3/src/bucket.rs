@@ -11,12 +11,12 @@ use aws_sdk_s3::primitives::DateTime;
 use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
 use http::uri::Scheme;
 
-use crate::client::{self, WholeListing};
+use crate::client;
 use crate::credentials::Keys;
 use crate::error::Failure;
 use crate::key::Root;
+use crate::list::Habits;
 use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
-use crate::order::Order;
 use crate::place::Place;
 use crate::provider::{Addressing, Dialect, Provider};
 use crate::settings::ObjectSettings;
@@ -41,8 +41,8 @@ pub(crate) struct Bucket {
     pub(crate) relay_from: RelayFrom,
     pub(crate) link_disposition: LinkDisposition,
     pub(crate) settings: ObjectSettings,
-    /// Whether its listings come in the order of keys.
-    pub(crate) order: Order,
+    /// What its listings have taught.
+    pub(crate) habits: Habits,
 }
 
 /// The host that stands in links instead of the endpoint's.
@@ -119,7 +119,7 @@ impl Bucket {
             relay_from: options.relay_from,
             link_disposition: options.link_disposition,
             settings: options.settings.clone(),
-            order: Order::default(),
+            habits: Habits::default(),
         })
     }
 
@@ -140,13 +140,6 @@ impl Bucket {
     pub(crate) async fn head(&self, path: &RelPath) -> Result<HeadObjectOutput, Failure> {
         let call = self.client.head_object().bucket(&self.name).key(self.root.key(path));
         call.send().await.map_err(|error| Failure::sdk(&error))
-    }
-
-    /// Whether any key begins with this folder's prefix: one call. It also proves that the bucket answers.
-    pub(crate) async fn has_members(&self, dir: &RelPath) -> Result<bool, Failure> {
-        let call = self.client.list_objects_v2().bucket(&self.name).prefix(self.root.prefix(dir)).max_keys(1);
-        let reply = call.customize().interceptor(WholeListing).send().await.map_err(|error| Failure::sdk(&error))?;
-        Ok(!reply.contents().is_empty() || !reply.common_prefixes().is_empty())
     }
 }
 

@@ -13,17 +13,21 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef, InterceptorContext,
 };
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::retry::ErrorKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_body_util::Limited;
 use md5::{Digest as _, Md5};
-use quick_xml::Reader;
-use quick_xml::events::Event;
 
 use crate::credentials::{CopySignerToAnswer, ForSdk, Keys, RetryWithNewKeys};
+use crate::error::wait;
 use crate::place::Place;
 use crate::settings::{ObjectSettings, PutOn};
 
@@ -40,6 +44,12 @@ const ATTEMPTS: u32 = 4;
 /// The first pause between two attempts at most; it doubles each time, and a random part of it is taken.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+/// The longest pause that a call waits itself. A storage that asks for more is passed up, as clients wait too.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The largest answer that is read, in bytes: a thousand keys of 1,024 bytes, each of them encoded, are some 5 MB.
+/// Objects are not read through the SDK.
+const ANSWER: usize = 16 << 20;
+
 /// Builds the client. It does not touch the network.
 pub(crate) fn build(
     service: &Place,
@@ -52,7 +62,7 @@ pub(crate) fn build(
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS)
         .with_initial_backoff(FIRST_PAUSE)
-        .with_max_backoff(Duration::from_secs(5));
+        .with_max_backoff(LONGEST_PAUSE);
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
@@ -72,8 +82,10 @@ pub(crate) fn build(
         .timeout_config(timeouts(ATTEMPT))
         // Bodies are in memory and attempts are bounded, so a stalled one ends without it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .retry_classifier(AsAsked)
         .interceptor(CountCalls)
         .interceptor(PutOn(settings.clone()))
+        .interceptor(BoundedAnswer)
         .build();
     Client::from_conf(config)
 }
@@ -113,6 +125,57 @@ impl Intercept for CountCalls {
     }
 }
 
+/// Ends an answer that is larger than any honest one, while it is read. The SDK itself would keep all of it.
+#[derive(Debug)]
+struct BoundedAnswer;
+
+impl Intercept for BoundedAnswer {
+    fn name(&self) -> &'static str {
+        "BoundedAnswer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let whole = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(whole, ANSWER));
+        Ok(())
+    }
+}
+
+/// Tries again what the SDK does not know to be worth it, and waits as long as `Retry-After` says.
+#[derive(Debug)]
+struct AsAsked;
+
+impl ClassifyRetry for AsAsked {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(response) = context.response() else { return RetryAction::NoActionIndicated };
+        let kind = match response.status().as_u16() {
+            429 => ErrorKind::ThrottlingError,
+            // Cloudflare's "client disconnected" on R2; 500 to 504 the SDK knows itself.
+            499 | 500 | 502 | 503 | 504 => ErrorKind::TransientError,
+            _ => return RetryAction::NoActionIndicated,
+        };
+        match response.headers().get("retry-after").and_then(wait) {
+            None => RetryAction::retryable_error(kind),
+            Some(pause) if pause <= LONGEST_PAUSE => RetryAction::retryable_error_with_explicit_delay(kind, pause),
+            Some(_) => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "AsAsked"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
 /// Puts `Content-MD5` in the place of the SDK's own checksum: DeleteObjects needs one or the other, and many providers
 /// know only the old one.
 #[derive(Debug)]
@@ -144,68 +207,5 @@ impl Intercept for ContentMd5 {
         }
         request.headers_mut().insert("content-md5", digest);
         Ok(())
-    }
-}
-
-/// Refuses a listing whose document is cut or garbled. The SDK reads such a document as far as it goes and takes what it
-/// found for all there is.
-#[derive(Debug)]
-pub(crate) struct WholeListing;
-
-impl Intercept for WholeListing {
-    fn name(&self) -> &'static str {
-        "WholeListing"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let response = context.response();
-        if !response.status().is_success() {
-            return Ok(());
-        }
-        let body = response.body().bytes().ok_or("the listing is not in memory")?;
-        check_document(body, "ListBucketResult").map_err(BoxError::from)
-    }
-}
-
-/// Whether this is one whole element of this name and nothing else.
-fn check_document(document: &[u8], root: &str) -> Result<(), String> {
-    let mut reader = Reader::from_reader(document);
-    let mut depth = 0_u32;
-    let mut found = false;
-    loop {
-        match reader.read_event() {
-            Err(error) => return Err(format!("the listing is not XML: {error}")),
-            Ok(Event::Eof) if found && depth == 0 => return Ok(()),
-            Ok(Event::Eof) => return Err("the listing is cut".to_owned()),
-            Ok(Event::Start(start)) => {
-                if depth == 0 && (found || start.local_name().as_ref() != root) {
-                    return Err("the answer is not a listing".to_owned());
-                }
-                found = true;
-                depth += 1;
-            }
-            // The reader has seen that it ends what was begun.
-            Ok(Event::End(_)) => depth = depth.saturating_sub(1),
-            Ok(_) => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_whole_document_is_a_listing() {
-        let check = |text: &str| check_document(text.as_bytes(), "L");
-        assert!(check("<?xml version=\"1.0\"?>\n<L xmlns=\"x\"><a>&amp;</a><b/></L>\n").is_ok());
-        for text in ["", "<L>", "<L><a></L>", "<L><a>x</b></L>", "<M></M>", "<L></L><L>", "<L></L", "<L></L><M></M>"] {
-            assert!(check(text).is_err(), "{text:?}");
-        }
     }
 }

@@ -4,31 +4,75 @@
 //! wrong signature repeats what was signed, tokens included; so they are never passed on as a source.
 
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use davmux_driver::{Error, ErrorKind, RelPath};
 
 use crate::credentials::{NoKeys, is_refusal};
+use crate::list::NotAListing;
 
 /// Characters of a storage's message that are passed on.
 const MESSAGE_LIMIT: usize = 300;
 
+/// What a web page in the place of an answer mostly means.
+pub(crate) const NOT_S3: &str = "the answer is a web page and not S3; is the endpoint that of the S3 API? MinIO's \
+                                 console usually has port 9001, its API port 9000";
+/// How far a clock may be off; S3 refuses a signature that is 15 minutes from its own clock.
+const SKEW: Duration = Duration::from_secs(15 * 60);
+
 /// A call that failed, as far as it is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Failure {
     cause: Cause,
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     message: Option<String>,
+    /// The region that the bucket is in.
     region: Option<String>,
+    /// The host that the bucket is at.
+    endpoint: Option<String>,
     retry_after: Option<Duration>,
+    skew: Option<Skew>,
+    is_web_page: bool,
 }
 
+/// How far this machine's clock is from the storage's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skew {
+    Ahead(Duration),
+    Behind(Duration),
+}
+
+impl Skew {
+    /// From the `Date` of an answer that just came; `None` where the clocks agree well enough to sign.
+    fn told(date: Option<&str>) -> Option<Self> {
+        let theirs = httpdate::parse_http_date(date?).ok()?;
+        let skew = match SystemTime::now().duration_since(theirs) {
+            Ok(ahead) => Self::Ahead(ahead),
+            Err(behind) => Self::Behind(behind.duration()),
+        };
+        let (Self::Ahead(by) | Self::Behind(by)) = skew;
+        (by >= SKEW.saturating_sub(Duration::from_secs(30))).then_some(skew)
+    }
+
+    fn advice(self) -> String {
+        let (by, direction) = match self {
+            Self::Ahead(by) => (by, "ahead of"),
+            Self::Behind(by) => (by, "behind"),
+        };
+        let minutes = (by.as_secs() + 30) / 60;
+        format!(
+            "the clock of this machine is {minutes} minutes {direction} the storage's: set it, and keep it set with NTP"
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Cause {
     /// The storage answered so.
+    #[default]
     Answer,
     /// There was no answer in time.
     Timeout,
@@ -38,11 +82,13 @@ enum Cause {
     Credentials { transient: bool },
     /// The answer made no sense, or the request could not be made.
     Nonsense,
+    /// The document of a success cannot be read, as XML has no way to say something in it, or it is garbled.
+    Unreadable,
 }
 
 impl Failure {
     fn because(cause: Cause, message: impl Into<String>) -> Self {
-        Self { cause, status: None, code: None, message: Some(message.into()), region: None, retry_after: None }
+        Self { cause, message: Some(message.into()), ..Self::default() }
     }
 
     pub(crate) fn timeout() -> Self {
@@ -78,15 +124,24 @@ impl Failure {
 
     /// From an answer whose body is an S3 error document, or nothing.
     pub(crate) fn answer(status: http::StatusCode, headers: &http::HeaderMap, body: &[u8]) -> Self {
-        let body = String::from_utf8_lossy(body);
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        Self::said(status.as_u16(), header, body)
+    }
+
+    fn said<'h>(status: u16, header: impl Fn(&'static str) -> Option<&'h str>, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let message = element(&text, "Message");
+        let region = header("x-amz-bucket-region").map(ToOwned::to_owned).or_else(|| element(&text, "Region"));
         Self {
             cause: Cause::Answer,
-            status: Some(status.as_u16()),
-            code: element(&body, "Code"),
-            message: element(&body, "Message"),
-            region: header("x-amz-bucket-region").map(ToOwned::to_owned).or_else(|| element(&body, "Region")),
-            retry_after: header("retry-after").and_then(seconds),
+            status: Some(status),
+            code: element(&text, "Code"),
+            region: region.or_else(|| expected_region(message.as_deref()?)),
+            message,
+            endpoint: element(&text, "Endpoint"),
+            retry_after: header("retry-after").and_then(wait),
+            skew: Skew::told(header("date")),
+            is_web_page: is_web_page(body),
         }
     }
 
@@ -95,24 +150,21 @@ impl Failure {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        if let Some(why) = no_keys(error) {
+        if let Some(why) = cause_of::<NoKeys>(error) {
             return Self::keys(why);
         }
+        let said = |raw: &HttpResponse| {
+            let header = |name: &str| raw.headers().get(name);
+            Self::said(raw.status().as_u16(), header, raw.body().bytes().unwrap_or_default())
+        };
         match error {
             SdkError::ServiceError(context) => {
-                let raw = context.raw();
-                let body = String::from_utf8_lossy(raw.body().bytes().unwrap_or_default());
+                let meta = context.err();
+                let failure = said(context.raw());
                 Self {
-                    cause: Cause::Answer,
-                    status: Some(raw.status().as_u16()),
-                    code: context.err().code().map(ToOwned::to_owned).or_else(|| element(&body, "Code")),
-                    message: context.err().message().map(ToOwned::to_owned).or_else(|| element(&body, "Message")),
-                    region: raw
-                        .headers()
-                        .get("x-amz-bucket-region")
-                        .map(ToOwned::to_owned)
-                        .or_else(|| element(&body, "Region")),
-                    retry_after: raw.headers().get("retry-after").and_then(seconds),
+                    code: meta.code().map(ToOwned::to_owned).or(failure.code),
+                    message: meta.message().map(ToOwned::to_owned).or(failure.message),
+                    ..failure
                 }
             }
             SdkError::TimeoutError(_) => Self::timeout(),
@@ -122,9 +174,16 @@ impl Failure {
                 None => Self::because(Cause::Connection, "the request could not be sent"),
             },
             SdkError::ResponseError(context) => {
-                let mut failure = Self::nonsense(format!("the answer cannot be understood: {}", first_source(error)));
-                failure.status = Some(context.raw().status().as_u16());
-                failure
+                let raw = context.raw();
+                let cause = match cause_of::<NotAListing>(error) {
+                    Some(NotAListing::Error) => return said(raw),
+                    Some(NotAListing::Garbled(_)) => Cause::Unreadable,
+                    Some(other) => return Self::doubtful(other.to_string()),
+                    None if raw.status().is_success() && raw.body().bytes().is_some() => Cause::Unreadable,
+                    None => Cause::Nonsense,
+                };
+                let message = format!("the answer cannot be understood: {}", first_source(error));
+                Self { status: Some(raw.status().as_u16()), ..Self::because(cause, message) }
             }
             _ => Self::nonsense(first_source(error)),
         }
@@ -132,6 +191,23 @@ impl Failure {
 
     pub(crate) fn is_code(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
+    }
+
+    /// Whether the document of an answer cannot be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.cause == Cause::Unreadable
+    }
+
+    /// Whether the storage does not know the call, or something in it.
+    pub(crate) fn is_unknown_call(&self) -> bool {
+        self.cause == Cause::Answer
+            && (matches!(self.status, Some(405 | 501))
+                || matches!(self.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed" | "InvalidArgument")))
+    }
+
+    /// How long the storage asks to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Whether another writer was in the middle of the same key.
@@ -144,7 +220,9 @@ impl Failure {
         match self.cause {
             Cause::Timeout | Cause::Connection => true,
             // A 2xx whose body is an error or nonsense; a server's own fault.
-            Cause::Answer | Cause::Nonsense => self.status.is_some_and(|status| !(300..500).contains(&status)),
+            Cause::Answer | Cause::Nonsense | Cause::Unreadable => {
+                self.status.is_some_and(|status| !(300..500).contains(&status))
+            }
             Cause::Credentials { .. } => false,
         }
     }
@@ -154,7 +232,7 @@ impl Failure {
         match self.cause {
             Cause::Timeout | Cause::Connection => true,
             Cause::Answer => matches!(self.status, Some(429 | 500 | 502 | 503 | 504 | 499)),
-            Cause::Credentials { .. } | Cause::Nonsense => false,
+            Cause::Credentials { .. } | Cause::Nonsense | Cause::Unreadable => false,
         }
     }
 
@@ -168,7 +246,7 @@ impl Failure {
             Cause::Timeout => return ErrorKind::Timeout,
             Cause::Connection | Cause::Credentials { transient: true } => return ErrorKind::Unavailable,
             Cause::Credentials { transient: false } => return ErrorKind::Denied,
-            Cause::Nonsense => return ErrorKind::Backend,
+            Cause::Nonsense | Cause::Unreadable => return ErrorKind::Backend,
             Cause::Answer => {}
         }
         let throttled = ErrorKind::Throttled { retry_after: self.retry_after };
@@ -213,7 +291,7 @@ impl Failure {
             _ => {}
         }
         match self.status.unwrap_or_default() {
-            301 | 302 | 307 | 308 | 502 => ErrorKind::Unavailable,
+            300..400 | 502 => ErrorKind::Unavailable,
             400 if self.region.is_some() => ErrorKind::Unavailable,
             401 | 403 => ErrorKind::Denied,
             404 => ErrorKind::NotFound,
@@ -237,28 +315,63 @@ impl Failure {
             (Some(text), None) | (None, Some(text)) => Some(shorten(text)),
             (None, None) => self.status.map(|status| format!("HTTP status {status}")),
         };
+        let said = said.filter(|said| !said.is_empty());
         let detail = [advice, said].into_iter().flatten().collect::<Vec<_>>().join("; the storage said ");
         Error::new(self.kind(), op, path).with_detail(detail)
     }
 
     fn advice(&self, bucket: &str) -> Option<String> {
+        if self.is_web_page {
+            return Some(NOT_S3.to_owned());
+        }
+        // Links are refused in other words, but for the same reason.
+        if let (Some(skew), Some(400 | 401 | 403)) = (self.skew, self.status) {
+            return Some(skew.advice());
+        }
+        let signature = "the signature does not fit: check secret_access_key (and region)";
         let text = match self.code.as_deref().unwrap_or_default() {
             "NoSuchBucket" => return Some(format!("bucket {bucket:?} does not exist")),
             "InvalidAccessKeyId" => "the storage does not know this access_key_id",
-            "SignatureDoesNotMatch" => "the signature does not fit: check secret_access_key (and region)",
-            "ExpiredToken" | "InvalidToken" => "the session_token is not, or no longer, good",
-            "RequestTimeTooSkewed" => "the clock of this machine is wrong",
+            "SignatureDoesNotMatch" => signature,
+            "ExpiredToken" | "InvalidToken" => "the session_token is not, or no longer, good: get a new one",
+            "RequestTimeTooSkewed" => "the clock of this machine is wrong: set it, and keep it set with NTP",
+            // Garage says so of a wrong secret.
+            "AccessDenied" if self.message.as_deref().is_some_and(|said| said.to_lowercase().contains("signature")) => {
+                signature
+            }
             "AccessDenied" => "the credentials have no right to do this: check their policy",
-            _ => match (self.status, &self.region) {
-                (Some(301 | 307 | 308 | 400), Some(region)) => {
-                    return Some(format!("bucket {bucket:?} is in region {region:?}: set region"));
+            _ => match self.status {
+                Some(300..400 | 400) if self.region.is_some() || self.endpoint.is_some() => {
+                    return Some(self.elsewhere(bucket));
                 }
-                (Some(301 | 307 | 308), None) => "the bucket is elsewhere: check region and endpoint",
-                (Some(401 | 403), _) => "check the credentials and their rights",
+                Some(300..400) => "the bucket is elsewhere: check region and endpoint",
+                Some(400) if self.is_code("AuthorizationHeaderMalformed") => {
+                    "the bucket is in another region: set region"
+                }
+                Some(401 | 403) => "check the credentials and their rights",
                 _ => return None,
             },
         };
         Some(text.to_owned())
+    }
+
+    /// Where the bucket is, with the line to write.
+    fn elsewhere(&self, bucket: &str) -> String {
+        match (&self.region, &self.endpoint) {
+            (Some(region), _) => {
+                let region = shorten(region);
+                format!(
+                    "bucket {bucket:?} is in region {region:?}: write `region: {region}`, and no endpoint of another region"
+                )
+            }
+            (None, Some(endpoint)) => {
+                // Amazon names the host with the bucket before it.
+                let host = shorten(endpoint);
+                let host = host.strip_prefix(&format!("{bucket}.")).unwrap_or(&host);
+                format!("bucket {bucket:?} is at another endpoint: write `endpoint: {host}`")
+            }
+            (None, None) => format!("bucket {bucket:?} is elsewhere"),
+        }
     }
 }
 
@@ -267,15 +380,31 @@ pub(crate) fn backend(op: &'static str, path: &RelPath, detail: impl Into<String
     Error::new(ErrorKind::Backend, op, path).with_detail(detail)
 }
 
-fn no_keys<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a NoKeys> {
+/// The first error of this type below another.
+fn cause_of<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
+        if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
         next = error.source();
     }
     None
+}
+
+/// Whether a body is a page for browsers.
+pub(crate) fn is_web_page(body: &[u8]) -> bool {
+    let text = body.trim_ascii_start();
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let begins = |word: &[u8]| text.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+    begins(b"<!doctype html") || begins(b"<html")
+}
+
+/// The region in the message of an `AuthorizationHeaderMalformed`: `... is wrong; expecting 'eu-west-3'`.
+fn expected_region(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once("expecting '")?;
+    let (region, _) = rest.split_once('\'')?;
+    Some(region.to_owned()).filter(|region| !region.is_empty())
 }
 
 fn first_source(error: &(dyn StdError + 'static)) -> String {
@@ -305,8 +434,14 @@ pub(crate) fn shorten(text: &str) -> String {
     }
 }
 
-fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(Duration::from_secs)
+/// The value of a `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+pub(crate) fn wait(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let until = || httpdate::parse_http_date(text).ok();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(until()?.duration_since(SystemTime::now()).unwrap_or_default()),
+    }
 }
 
 /// The text of the first element of this name. Error documents are flat and their names occur once.

@@ -2,27 +2,12 @@
 //!
 //! S3 sorts by bytes, so `blue`, `blue-1` and `blue/x` come in this order, and whether `blue` is hidden by a folder of
 //! the same name is known only when `blue/` can no longer come. [`HoldBack`] keeps a file until then. A storage that
-//! does not sort is noticed ([`Order`]) and then listed whole before anything is passed on.
+//! does not sort is noticed ([`Habits`](crate::list::Habits)) and then listed whole before anything is passed on.
 
 use std::cmp::Ordering;
-use std::sync::atomic::{self, AtomicBool};
 use std::time::SystemTime;
 
 use davmux_driver::Etag;
-
-/// Whether a storage was seen to list out of order.
-#[derive(Debug, Default)]
-pub(crate) struct Order(AtomicBool);
-
-impl Order {
-    pub(crate) fn is_broken(&self) -> bool {
-        self.0.load(atomic::Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_broken(&self) {
-        self.0.store(true, atomic::Ordering::Relaxed);
-    }
-}
 
 /// A key of a listing, or a prefix (it ends in `/`) that stands for all keys that begin with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +16,8 @@ pub(crate) struct Item {
     pub(crate) size: u64,
     pub(crate) modified: Option<SystemTime>,
     pub(crate) etag: Option<Etag>,
+    /// The key may be another than the listing says.
+    pub(crate) doubtful: bool,
 }
 
 impl Item {
@@ -98,7 +85,7 @@ mod tests {
     use super::*;
 
     fn item(key: &str) -> Item {
-        Item { key: key.into(), size: 0, modified: None, etag: None }
+        Item { key: key.into(), size: 0, modified: None, etag: None, doubtful: false }
     }
 
     fn names(items: &[Item]) -> Vec<&str> {

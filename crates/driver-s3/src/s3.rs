@@ -115,8 +115,7 @@ impl Driver for S3 {
 
     async fn check(&self) -> Result<()> {
         let root = RelPath::root();
-        self.bucket
-            .has_members(&root)
+        list::has_members(&self.bucket, &root)
             .await
             .map(drop)
             .map_err(|failure| stat::unfounded(self.bucket.failed("check", &root, failure)))

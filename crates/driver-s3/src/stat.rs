@@ -6,6 +6,7 @@ use davmux_driver::{Entry, Error, ErrorKind, Expect, RelPath, Result};
 
 use crate::bucket::{Bucket, entry_of};
 use crate::error::{Failure, backend};
+use crate::list::has_members;
 
 const OP: &str = "stat";
 
@@ -16,7 +17,7 @@ pub(crate) async fn stat(bucket: &Bucket, path: &RelPath, expect: Expect) -> Res
     }
     match expect {
         Expect::Any => {
-            let (head, members) = futures_util::join!(bucket.head(path), bucket.has_members(path));
+            let (head, members) = futures_util::join!(bucket.head(path), has_members(bucket, path));
             match members {
                 Ok(true) => Ok(Entry::dir(path.clone())),
                 Ok(false) => file(bucket, path, head),
@@ -28,14 +29,14 @@ pub(crate) async fn stat(bucket: &Bucket, path: &RelPath, expect: Expect) -> Res
             Ok(head) => file(bucket, path, Ok(head)),
             // An answer without a body says too little: the LIST tells what is wrong.
             Err(head) if head.status.is_some_and(|status| (300..500).contains(&status)) => {
-                match bucket.has_members(path).await {
+                match has_members(bucket, path).await {
                     Ok(_) => file(bucket, path, Err(head)),
                     Err(failure) => Err(unfounded(bucket.failed(OP, path, failure))),
                 }
             }
             Err(head) => Err(bucket.failed(OP, path, head)),
         },
-        Expect::Dir => match bucket.has_members(path).await {
+        Expect::Dir => match has_members(bucket, path).await {
             Ok(true) => Ok(Entry::dir(path.clone())),
             Ok(false) => Err(Error::new(ErrorKind::NotFound, OP, path)),
             Err(failure) => Err(unfounded(bucket.failed(OP, path, failure))),

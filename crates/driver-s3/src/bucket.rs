@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
@@ -13,7 +14,7 @@ use http::uri::Scheme;
 
 use crate::client;
 use crate::credentials::Keys;
-use crate::error::Failure;
+use crate::error::{Failure, NOT_S3};
 use crate::key::Root;
 use crate::list::Habits;
 use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
@@ -41,7 +42,7 @@ pub(crate) struct Bucket {
     pub(crate) relay_from: RelayFrom,
     pub(crate) link_disposition: LinkDisposition,
     pub(crate) settings: ObjectSettings,
-    /// What its listings have taught.
+    /// What its answers have taught.
     pub(crate) habits: Habits,
 }
 
@@ -139,7 +140,12 @@ impl Bucket {
     /// Looks at one key: one call.
     pub(crate) async fn head(&self, path: &RelPath) -> Result<HeadObjectOutput, Failure> {
         let call = self.client.head_object().bucket(&self.name).key(self.root.key(path));
-        call.send().await.map_err(|error| Failure::sdk(&error))
+        let head = call.send().await.map_err(|error| Failure::sdk(&error))?;
+        // A web server has a page for everything; an S3 server tells one of these.
+        if head.e_tag().is_none() && head.request_id().is_none() {
+            return Err(Failure::doubtful(NOT_S3));
+        }
+        Ok(head)
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn build(
         .retry_classifier(AsAsked)
         .interceptor(CountCalls)
         .interceptor(PutOn(settings.clone()))
-        .interceptor(BoundedAnswer)
+        .interceptor(FitAnswer)
         .build();
     Client::from_conf(config)
 }
@@ -125,13 +125,14 @@ impl Intercept for CountCalls {
     }
 }
 
-/// Ends an answer that is larger than any honest one, while it is read. The SDK itself would keep all of it.
+/// Makes answers such as the SDK can take. One that is larger than any honest one ends while it is read; the SDK itself
+/// would keep all of it.
 #[derive(Debug)]
-struct BoundedAnswer;
+struct FitAnswer;
 
-impl Intercept for BoundedAnswer {
+impl Intercept for FitAnswer {
     fn name(&self) -> &'static str {
-        "BoundedAnswer"
+        "FitAnswer"
     }
 
     fn modify_before_deserialization(
@@ -140,7 +141,12 @@ impl Intercept for BoundedAnswer {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let body = context.response_mut().body_mut();
+        let response = context.response_mut();
+        // Google tells the length of what was stored with gzip apart, and of what it would unpack none at all.
+        if let Some(stored) = response.headers().get("x-goog-stored-content-length").map(ToOwned::to_owned) {
+            response.headers_mut().try_insert("content-length", stored)?;
+        }
+        let body = response.body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
         *body = SdkBody::from_body_1_x(Limited::new(whole, ANSWER));
         Ok(())

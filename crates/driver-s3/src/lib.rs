@@ -39,6 +39,7 @@ mod order;
 mod place;
 pub mod provider;
 mod read;
+mod redirect;
 mod s3;
 mod settings;
 mod stat;

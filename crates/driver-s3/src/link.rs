@@ -74,6 +74,16 @@ pub(crate) async fn relay_request(bucket: &Bucket, path: &RelPath) -> Result<htt
     Ok(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
 }
 
+/// Whether this process reads from a public host, without a signature.
+pub(crate) fn relays_unsigned(bucket: &Bucket) -> bool {
+    bucket.relay_from == RelayFrom::CustomHost && bucket.custom.as_ref().is_some_and(|custom| !custom.presign)
+}
+
+/// A request to where such a host redirected.
+pub(crate) fn follow_request(bucket: &Bucket, url: Uri) -> http::request::Builder {
+    with_agent(bucket, Request::get(url))
+}
+
 fn with_agent(bucket: &Bucket, request: http::request::Builder) -> http::request::Builder {
     match &bucket.settings.user_agent {
         Some(agent) => request.header(http::header::USER_AGENT, agent),

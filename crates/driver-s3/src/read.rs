@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use davmux_driver::{
-    Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Kind, ReadReply, ReadRequest, RelPath, Result,
+    Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Expect, Kind, ReadReply, ReadRequest, RelPath, Result,
 };
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
@@ -22,11 +22,13 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::bucket::{Bucket, entry_of};
-use crate::client::{ATTEMPT, CONNECT, FIRST_PAUSE};
+use crate::client::{ATTEMPT, CONNECT, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::credentials::signer_of;
-use crate::error::{Failure, backend, element};
-use crate::link::relay_request;
+use crate::error::{Failure, NOT_S3, backend, element};
+use crate::link::{follow_request, relay_request, relays_unsigned};
 use crate::options::OptionsError;
+use crate::redirect;
+use crate::stat::stat;
 
 const OP: &str = "read";
 /// How often a read is sent at most.
@@ -88,6 +90,13 @@ fn range_header(range: Option<ByteRange>) -> Option<Option<String>> {
     })
 }
 
+/// What is asked for, beside the URL.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    range: Option<&'a str>,
+    if_match: Option<&'a Etag>,
+}
+
 async fn send(
     bucket: &Bucket,
     path: &RelPath,
@@ -95,13 +104,23 @@ async fn send(
     if_match: Option<&Etag>,
 ) -> Result<http::Response<Incoming>> {
     let http = http().map_err(|error| Error::new(ErrorKind::Unavailable, OP, path).with_source(error))?;
+    let asked = Asked { range, if_match };
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
         let request = relay_request(bucket, path).await?;
         let signer = request.uri_ref().and_then(http::Uri::query).and_then(signer_of).map(ToOwned::to_owned);
-        let failure = match once(http, request, range, if_match).await {
-            Ok(answer) if answer.status().is_success() => return Ok(answer),
+        let failure = match once(http, bucket, request, asked).await {
+            Ok(answer) if answer.status().is_success() => {
+                if is_unpacked(answer.headers()) && !bucket.habits.unpacks() {
+                    bucket.habits.set_unpacks();
+                    continue;
+                }
+                if !relays_unsigned(bucket) && !is_of_s3(answer.headers()) {
+                    return Err(backend(OP, path, NOT_S3));
+                }
+                return Ok(answer);
+            }
             Ok(answer) => {
                 let (parts, body) = answer.into_parts();
                 let body = error_document(body).await;
@@ -112,36 +131,86 @@ async fn send(
             }
             Err(failure) => failure,
         };
+        if failure.status == Some(404) && failure.code.is_none() {
+            return Err(not_said_by_s3(bucket, path).await);
+        }
         let renewed = attempt == 1 && failure.refuses_keys() && signer.is_some_and(|id| bucket.keys.refused(&id));
-        if attempt == ATTEMPTS || !(failure.is_worth_retrying() || renewed) {
+        let wait = failure.retry_after();
+        let is_worth_it = failure.is_worth_retrying() && wait.is_none_or(|wait| wait <= LONGEST_PAUSE);
+        if attempt == ATTEMPTS || !(is_worth_it || renewed) {
             return Err(bucket.failed(OP, path, failure));
         }
         if !renewed {
-            tokio::time::sleep(pause.mul_f64(rand::random())).await;
+            tokio::time::sleep(wait.unwrap_or_else(|| pause.mul_f64(rand::random()))).await;
             pause *= 2;
         }
         attempt += 1;
     }
 }
 
-/// One attempt, up to the head of the answer.
+/// One attempt, up to the head of the answer. Reads without a signature follow redirects.
 async fn once(
     http: &Http,
-    mut request: http::request::Builder,
-    range: Option<&str>,
-    if_match: Option<&Etag>,
+    bucket: &Bucket,
+    request: http::request::Builder,
+    asked: Asked<'_>,
 ) -> Result<http::Response<Incoming>, Failure> {
-    if let Some(range) = range {
+    let mut here = request.uri_ref().cloned().unwrap_or_default();
+    let mut answer = exchange(http, bucket, request, asked).await?;
+    let mut redirects = 0;
+    while relays_unsigned(bucket) && redirect::is_redirect(answer.status()) {
+        redirects += 1;
+        if redirects > redirect::MOST {
+            return Err(Failure::nonsense("custom_host redirects again and again"));
+        }
+        let location = text(answer.headers(), &header::LOCATION).unwrap_or_default();
+        here = redirect::target(&here, location).map_err(Failure::nonsense)?;
+        answer = exchange(http, bucket, follow_request(bucket, here.clone()), asked).await?;
+    }
+    Ok(answer)
+}
+
+async fn exchange(
+    http: &Http,
+    bucket: &Bucket,
+    mut request: http::request::Builder,
+    asked: Asked<'_>,
+) -> Result<http::Response<Incoming>, Failure> {
+    if let Some(range) = asked.range {
         request = request.header(header::RANGE, range);
     }
-    if let Some(etag) = if_match {
+    if let Some(etag) = asked.if_match {
         request = request.header(header::IF_MATCH, etag.as_str());
     }
+    // The bytes as they are stored. No signature covers it: Google's front end rewrites it.
+    request = request.header(header::ACCEPT_ENCODING, if bucket.habits.unpacks() { "gzip" } else { "identity" });
     let request = request.body(Full::default()).map_err(|error| Failure::nonsense(error.to_string()))?;
     davmux_driver::meter::count_call();
     match tokio::time::timeout(ATTEMPT, http.request(request)).await {
         Err(_) => Err(Failure::timeout()),
         Ok(answer) => answer.map_err(|error| Failure::connection(&error)),
+    }
+}
+
+/// Whether these are not the bytes that are stored: Google unpacks what was stored with gzip for those who do not say
+/// that they take it, without a length and ignoring ranges (cloud.google.com/storage/docs/transcoding).
+fn is_unpacked(headers: &HeaderMap) -> bool {
+    let stored = headers.get("x-goog-stored-content-encoding").is_some_and(|stored| stored == "gzip");
+    stored && !headers.get(header::CONTENT_ENCODING).is_some_and(|sent| sent == "gzip")
+}
+
+/// Whether an S3 server answered, and not a web server that has a page for everything.
+fn is_of_s3(headers: &HeaderMap) -> bool {
+    let of_s3 = |name: &header::HeaderName| name.as_str().starts_with("x-amz-") || name.as_str().starts_with("x-goog-");
+    headers.contains_key(header::ETAG) || headers.keys().any(of_s3)
+}
+
+/// A 404 without an error of S3 may come from anyone on the way, so the storage itself is asked.
+async fn not_said_by_s3(bucket: &Bucket, path: &RelPath) -> Error {
+    match stat(bucket, path, Expect::File).await {
+        Err(error) => error,
+        Ok(_) => Error::new(ErrorKind::Unavailable, OP, path)
+            .with_detail("the file is there, but the host that it is read from answers 404: check custom_host"),
     }
 }
 

@@ -1,13 +1,14 @@
-//! What a bucket's listings have taught.
+//! What a bucket's answers have taught.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::bucket::Bucket;
 use crate::provider::{ListVersion, Provider};
 
-/// What was seen of the listings of one bucket, beyond what its row says.
+/// What was seen of the answers of one bucket, beyond what its row says.
 #[derive(Debug, Default)]
 pub(crate) struct Habits {
+    unpacks: AtomicBool,
     unsorted: AtomicBool,
     only_v1: AtomicBool,
     prefixes: AtomicU8,
@@ -32,6 +33,15 @@ impl Habits {
 
     pub(super) fn set_unsorted(&self) {
         self.unsorted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it unpacks what was stored with gzip.
+    pub(crate) fn unpacks(&self) -> bool {
+        self.unpacks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_unpacks(&self) {
+        self.unpacks.store(true, Ordering::Relaxed);
     }
 
     /// It answers ListObjectsV2 as ListObjects.

@@ -19,6 +19,7 @@ const MESSAGE_LIMIT: usize = 300;
 /// What a web page in the place of an answer mostly means.
 pub(crate) const NOT_S3: &str = "the answer is a web page and not S3; is the endpoint that of the S3 API? MinIO's \
                                  console usually has port 9001, its API port 9000";
+const UNREADABLE: &str = "the answer is not XML, or holds what XML cannot say";
 /// How far a clock may be off; S3 refuses a signature that is 15 minutes from its own clock.
 const SKEW: Duration = Duration::from_secs(15 * 60);
 
@@ -161,6 +162,10 @@ impl Failure {
             SdkError::ServiceError(context) => {
                 let meta = context.err();
                 let failure = said(context.raw());
+                // The SDK takes a document that it cannot read for an error of the service without a code.
+                if context.raw().status().is_success() && meta.code().is_none() && failure.code.is_none() {
+                    return Self { cause: Cause::Unreadable, message: Some(UNREADABLE.to_owned()), ..failure };
+                }
                 Self {
                     code: meta.code().map(ToOwned::to_owned).or(failure.code),
                     message: meta.message().map(ToOwned::to_owned).or(failure.message),

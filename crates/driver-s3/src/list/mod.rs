@@ -19,6 +19,7 @@ use crate::bucket::Bucket;
 use crate::error::{Failure, backend};
 use crate::key::{Name, name_below};
 use crate::order::{HoldBack, Item, Sorted};
+use crate::stat::unfounded;
 pub(crate) use document::NotAListing;
 pub(crate) use habits::Habits;
 use page::{Ask, PAGE, Place, Reply};
@@ -267,5 +268,5 @@ impl Listing {
 }
 
 async fn fetch(bucket: &Bucket, dir: &RelPath, ask: &Ask, place: &Place) -> Result<Reply> {
-    page::page(bucket, ask, place).await.map_err(|failure| bucket.failed(ask.depth.op(), dir, failure))
+    page::page(bucket, ask, place).await.map_err(|failure| unfounded(bucket.failed(ask.depth.op(), dir, failure)))
 }

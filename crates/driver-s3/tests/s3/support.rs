@@ -1,5 +1,7 @@
 //! A server, a driver on it, and short forms.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, RequestChecksumCalculation};
 use bytes::Bytes;
 use davmux_driver::meter::Meter;
@@ -41,9 +43,10 @@ impl Fixture {
     /// Puts keys that no path can name, as another tool does.
     pub(crate) async fn put_keys(&self, keys: &[&str]) {
         let client = self.client();
-        for key in keys {
-            client.put_object().bucket(BUCKET).key(*key).body(Bytes::from_static(b"x").into()).send().await.unwrap();
-        }
+        let puts = keys.iter().map(|key| {
+            client.put_object().bucket(BUCKET).key(*key).body(Bytes::from_static(b"x").into()).send()
+        });
+        futures_util::stream::iter(puts).for_each_concurrent(16, |put| async { drop(put.await.unwrap()) }).await;
         self.calls().reset();
     }
 
@@ -144,12 +147,32 @@ pub(crate) async fn first_error(mut pages: Pages) -> Error {
     }
 }
 
-/// A server that answers every request with the same bytes, whatever was asked, and a driver on it.
+/// A server that answers these in turn, the last of them for ever, whatever was asked; and a driver on it.
 pub(crate) async fn canned(answers: Vec<String>) -> S3 {
+    canned_with(answers, |_| ()).await
+}
+
+pub(crate) async fn canned_with(answers: Vec<String>, change: impl FnOnce(&mut S3Options)) -> S3 {
+    let served = AtomicUsize::new(0);
+    let endpoint = answering(move |_| {
+        let served = served.fetch_add(1, Ordering::Relaxed);
+        answers.get(served).or(answers.last()).unwrap().clone()
+    })
+    .await;
+    let mut options = S3Options::new(BUCKET);
+    options.endpoint = Some(endpoint);
+    options.access_key_id = Some("id".into());
+    options.secret_access_key = Some(Secret::new("secret"));
+    options.force_path_style = true;
+    change(&mut options);
+    S3::open(options, UploadMemory::default()).unwrap()
+}
+
+/// A server that answers the head of each request; its endpoint.
+pub(crate) async fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
-        let mut served = 0;
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = Vec::new();
@@ -158,18 +181,12 @@ pub(crate) async fn canned(answers: Vec<String>) -> S3 {
                     break;
                 }
             }
-            let answer = answers.get(served).or(answers.last()).unwrap();
-            served += 1;
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            stream.shutdown().await.unwrap();
+            // One that was given up before it asked, or before it was answered, is no failure of the server.
+            let _ = stream.write_all(answer(&String::from_utf8_lossy(&request)).as_bytes()).await;
+            let _ = stream.shutdown().await;
         }
     });
-    let mut options = S3Options::new(BUCKET);
-    options.endpoint = Some(endpoint);
-    options.access_key_id = Some("id".into());
-    options.secret_access_key = Some(Secret::new("secret"));
-    options.force_path_style = true;
-    S3::open(options, UploadMemory::default()).unwrap()
+    endpoint
 }
 
 /// An answer with a body of XML.

@@ -160,14 +160,17 @@ struct AsAsked;
 impl ClassifyRetry for AsAsked {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let Some(response) = context.response() else { return RetryAction::NoActionIndicated };
-        let kind = match response.status().as_u16() {
+        let status = response.status().as_u16();
+        let kind = match status {
             429 => ErrorKind::ThrottlingError,
-            // Cloudflare's "client disconnected" on R2; 500 to 504 the SDK knows itself.
+            // 499 is Cloudflare's "client disconnected" on R2.
             499 | 500 | 502 | 503 | 504 => ErrorKind::TransientError,
             _ => return RetryAction::NoActionIndicated,
         };
         match response.headers().get("retry-after").and_then(wait) {
-            None => RetryAction::retryable_error(kind),
+            None if matches!(status, 429 | 499) => RetryAction::retryable_error(kind),
+            // The others the SDK knows itself.
+            None => RetryAction::NoActionIndicated,
             Some(pause) if pause <= LONGEST_PAUSE => RetryAction::retryable_error_with_explicit_delay(kind, pause),
             Some(_) => RetryAction::RetryForbidden,
         }
@@ -213,5 +216,35 @@ impl Intercept for ContentMd5 {
         }
         request.headers_mut().insert("content-md5", digest);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::client::interceptors::context::Input;
+
+    use super::*;
+
+    #[test]
+    fn a_call_waits_as_long_as_the_storage_asks_or_not_at_all() {
+        let classify = |status: u16, retry_after: Option<&'static str>| {
+            let mut response = http::Response::builder().status(status);
+            if let Some(pause) = retry_after {
+                response = response.header("retry-after", pause);
+            }
+            let mut context = InterceptorContext::new(Input::erase(()));
+            context.set_response(response.body(SdkBody::empty()).unwrap().try_into().unwrap());
+            AsAsked.classify_retry(&context)
+        };
+        let (throttled, transient) = (ErrorKind::ThrottlingError, ErrorKind::TransientError);
+        let after =
+            |kind, seconds| RetryAction::retryable_error_with_explicit_delay(kind, Duration::from_secs(seconds));
+        assert_eq!(classify(429, None), RetryAction::retryable_error(throttled));
+        assert_eq!(classify(429, Some("2")), after(throttled, 2));
+        assert_eq!(classify(499, None), RetryAction::retryable_error(transient));
+        assert_eq!(classify(503, Some("5")), after(transient, 5));
+        assert_eq!(classify(503, Some("6")), RetryAction::RetryForbidden, "it is passed up");
+        assert_eq!(classify(503, Some("soon")), RetryAction::NoActionIndicated, "the SDK knows what to do");
+        assert_eq!(classify(403, Some("1")), RetryAction::NoActionIndicated);
     }
 }

@@ -346,7 +346,7 @@ impl Failure {
             }
             "AccessDenied" => "the credentials have no right to do this: check their policy",
             _ => match self.status {
-                Some(300..400 | 400) if self.region.is_some() || self.endpoint.is_some() => {
+                Some(300..=400) if self.region.is_some() || self.endpoint.is_some() => {
                     return Some(self.elsewhere(bucket));
                 }
                 Some(300..400) => "the bucket is elsewhere: check region and endpoint",

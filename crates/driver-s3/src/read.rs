@@ -196,7 +196,7 @@ async fn exchange(
 /// that they take it, without a length and ignoring ranges (cloud.google.com/storage/docs/transcoding).
 fn is_unpacked(headers: &HeaderMap) -> bool {
     let stored = headers.get("x-goog-stored-content-encoding").is_some_and(|stored| stored == "gzip");
-    stored && !headers.get(header::CONTENT_ENCODING).is_some_and(|sent| sent == "gzip")
+    stored && headers.get(header::CONTENT_ENCODING).is_none_or(|sent| sent != "gzip")
 }
 
 /// Whether an S3 server answered, and not a web server that has a page for everything.

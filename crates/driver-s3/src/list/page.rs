@@ -297,12 +297,12 @@ mod tests {
     }
 
     fn raw(truncated: Option<bool>, keys: &[&str]) -> Raw {
-        let (folders, files): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.ends_with('/'));
+        let (folders, files): (Vec<_>, Vec<_>) = keys.iter().copied().partition(|key: &&str| key.ends_with('/'));
         Raw {
             is_listing: true,
             truncated,
-            contents: files.into_iter().map(|key| object(key)).collect(),
-            prefixes: folders.into_iter().map(|key| folder(key)).collect(),
+            contents: files.into_iter().map(object).collect(),
+            prefixes: folders.into_iter().map(folder).collect(),
             ..Raw::default()
         }
     }

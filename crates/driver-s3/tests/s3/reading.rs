@@ -1,10 +1,13 @@
 //! `read`.
 
-use davmux_driver::{ByteRange, Driver, ErrorKind, Etag, ReadRequest, RelPath};
-use davmux_driver_s3::Secret;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use davmux_driver::{ByteRange, Driver, ErrorKind, Etag, Expect, ReadRequest, RelPath};
+use davmux_driver_s3::{RelayFrom, Secret};
 use davmux_s3_server::{Fault, Server, Strict};
 
-use crate::support::{Fixture, bytes, canned, driver, get, metered, path, put, xml};
+use crate::support::{Fixture, answering, bytes, canned, driver, get, metered, path, put, xml};
 
 fn range(range: ByteRange) -> ReadRequest {
     ReadRequest { range: Some(range), if_match: None }
@@ -129,4 +132,120 @@ async fn an_error_never_shows_a_signature() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("X-Amz"), "{shown}");
+}
+
+/// An answer to a GET.
+fn object(headers: &[(&str, &str)], body: &str) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("HTTP/1.1 200 OK\r\nETag: \"e\"\r\n{headers}Connection: close\r\n\r\n{body}")
+}
+
+fn moved(to: &str) -> String {
+    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+/// A driver that reads from a public host.
+async fn relayed_from(host: String) -> Fixture {
+    Fixture::with(Server::builder(), |options| {
+        options.custom_host = Some(host);
+        options.remove_bucket = true;
+        options.relay_from = RelayFrom::CustomHost;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_read_comes_from_the_custom_host_where_the_mount_says_so() {
+    for presign in [false, true] {
+        let server = Server::builder().public_bucket("films").start().await.unwrap();
+        put(&driver(&server, |_| ()), "a b+c", "0123456789").await;
+        // The endpoint that writes is another one: nothing answers there.
+        let cdn = server.endpoint();
+        let s3 = driver(&server, |options| {
+            options.endpoint = Some("http://127.0.0.1:9".into());
+            options.custom_host = Some(cdn);
+            options.custom_host_presign = presign;
+            options.relay_from = RelayFrom::CustomHost;
+        });
+        assert_eq!(get(&s3, "a b+c").await.unwrap(), "0123456789", "presign: {presign}");
+        let reply = s3.read(&path("a b+c"), range(ByteRange::FromTo(2, 5))).await.unwrap();
+        assert_eq!(bytes(reply).await.unwrap(), "234", "presign: {presign}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_of_a_public_host_is_followed_with_range_and_condition() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let log = Arc::clone(&seen);
+    let edge = answering(move |head| {
+        *log.lock().unwrap() = head.to_ascii_lowercase();
+        "HTTP/1.1 206 Partial Content\r\nETag: \"e\"\r\nContent-Range: bytes 1-2/4\r\nContent-Length: 2\r\n\
+         Connection: close\r\n\r\nbc"
+            .to_owned()
+    })
+    .await;
+    let cdn = answering(move |head| {
+        let target = head.split(' ').nth(1).unwrap();
+        moved(&format!("{edge}/edge{target}?token=1"))
+    })
+    .await;
+    let fixture = relayed_from(cdn).await;
+    let request = ReadRequest { range: Some(ByteRange::FromTo(1, 3)), if_match: Etag::new("\"e\"") };
+    assert_eq!(bytes(fixture.s3.read(&path("d/a b"), request).await.unwrap()).await.unwrap(), "bc");
+    let seen = seen.lock().unwrap().clone();
+    assert!(seen.starts_with("get /edge/d/a%20b?token=1 "), "{seen}");
+    assert!(seen.contains("range: bytes=1-2\r\n") && seen.contains("if-match: \"e\"\r\n"), "{seen}");
+    assert!(!seen.contains("authorization") && !seen.contains("x-amz") && !seen.contains("referer"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_redirect_that_is_not_followed_is_an_error() {
+    let circles = answering(|head| moved(head.split(' ').nth(1).unwrap())).await;
+    let error = get(&relayed_from(circles).await.s3, "a").await.unwrap_err();
+    assert!(error.to_string().contains("again and again"), "{error}");
+    let nowhere = answering(|_| moved("ftp://127.0.0.1/a")).await;
+    let error = get(&relayed_from(nowhere).await.s3, "a").await.unwrap_err();
+    assert!(error.to_string().contains("no URL"), "{error}");
+    // A read that is signed goes to the host that it is signed for, and to no other.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let thief = answering(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        object(&[("Content-Length", "1")], "x")
+    })
+    .await;
+    let s3 = canned(vec![moved(&thief)]).await;
+    assert_eq!(get(&s3, "a").await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_is_stored_with_gzip_is_read_as_it_is_stored() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    // As Google answers: packed for those who say that they take it, unpacked and without a length for others.
+    let endpoint = answering(move |head| {
+        count.fetch_add(1, Ordering::Relaxed);
+        assert!(!head.contains("SignedHeaders=host%3Baccept") && !head.contains("SignedHeaders=accept"));
+        let stored = [("x-goog-stored-content-encoding", "gzip"), ("x-goog-stored-content-length", "4")];
+        let takes_gzip = head.to_ascii_lowercase().contains("accept-encoding: gzip\r\n");
+        match (head.starts_with("HEAD"), takes_gzip) {
+            (true, _) => object(&stored, ""),
+            (false, true) => {
+                object(&[&stored[..], &[("Content-Encoding", "gzip"), ("Content-Length", "4")]].concat(), "gzip")
+            }
+            (false, false) => {
+                object(&[&stored[..], &[("Transfer-Encoding", "chunked")]].concat(), "8\r\nunpacked\r\n0\r\n\r\n")
+            }
+        }
+    })
+    .await;
+    let fixture = Fixture::start().await;
+    let s3 = driver(&fixture.server, |options| options.endpoint = Some(endpoint));
+    assert_eq!(s3.stat(&path("a"), Expect::File).await.unwrap().size, 4);
+    asked.store(0, Ordering::Relaxed);
+    for calls in [2, 1] {
+        assert_eq!(get(&s3, "a").await.unwrap(), "gzip");
+        assert_eq!(asked.swap(0, Ordering::Relaxed), calls, "what was seen is remembered");
+    }
 }

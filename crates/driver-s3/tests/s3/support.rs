@@ -43,9 +43,9 @@ impl Fixture {
     /// Puts keys that no path can name, as another tool does.
     pub(crate) async fn put_keys(&self, keys: &[&str]) {
         let client = self.client();
-        let puts = keys.iter().map(|key| {
-            client.put_object().bucket(BUCKET).key(*key).body(Bytes::from_static(b"x").into()).send()
-        });
+        let puts = keys
+            .iter()
+            .map(|key| client.put_object().bucket(BUCKET).key(*key).body(Bytes::from_static(b"x").into()).send());
         futures_util::stream::iter(puts).for_each_concurrent(16, |put| async { drop(put.await.unwrap()) }).await;
         self.calls().reset();
     }

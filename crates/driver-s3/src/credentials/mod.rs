@@ -172,6 +172,12 @@ impl Keys {
         }
     }
 
+    /// Moves the clock of these keys.
+    #[cfg(test)]
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
     fn known(&self, life: Duration) -> Known {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let (now, date) = (self.clock.now(), SystemTime::now());

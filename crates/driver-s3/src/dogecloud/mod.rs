@@ -172,3 +172,6 @@ impl Driver for DogeCloud {
         self.late.bucket("usage", &RelPath::root()).await?.usage().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -161,9 +161,10 @@ pub(crate) fn entry_of(path: &RelPath, head: &HeadObjectOutput) -> Option<Entry>
     })
 }
 
-/// A time of the SDK.
+/// A time of the SDK, in whole seconds: the answers to HEAD and GET have no more, and one file has one time. Listings and
+/// copies of MinIO, SeaweedFS and Garage tell milliseconds, which the others cut off.
 pub(crate) fn time(time: &DateTime) -> Option<SystemTime> {
-    SystemTime::try_from(*time).ok()
+    SystemTime::try_from(DateTime::from_secs(time.secs())).ok()
 }
 
 #[cfg(test)]

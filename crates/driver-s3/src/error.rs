@@ -246,6 +246,10 @@ impl Failure {
         self.cause == Cause::Answer && is_refusal(self.status.unwrap_or_default(), self.code.as_deref())
     }
 
+    fn says(&self, words: &str) -> bool {
+        self.message.as_deref().is_some_and(|message| message.contains(words))
+    }
+
     fn kind(&self) -> ErrorKind {
         match self.cause {
             Cause::Timeout => return ErrorKind::Timeout,
@@ -261,12 +265,15 @@ impl Failure {
             | "PermanentRedirect"
             | "TemporaryRedirect"
             | "AuthorizationHeaderMalformed"
+            | "AuthorizationQueryParametersError"
             | "IllegalLocationConstraintException"
             | "ConditionalRequestConflict"
             | "OperationAborted"
             | "ServiceUnavailable" => return ErrorKind::Unavailable,
             "AccessDenied"
             | "InvalidAccessKeyId"
+            // versitygw, with status 404.
+            | "XAdminUserNotFound"
             | "SignatureDoesNotMatch"
             | "ExpiredToken"
             | "InvalidToken"
@@ -279,9 +286,17 @@ impl Failure {
             }
             "PreconditionFailed" => return ErrorKind::Precondition,
             "EntityTooLarge" => return ErrorKind::TooLarge,
-            "KeyTooLongError" | "KeyTooLong" | "InvalidObjectName" | "XMinioInvalidObjectName" => {
-                return ErrorKind::InvalidPath;
-            }
+            "KeyTooLongError"
+            | "KeyTooLong"
+            | "InvalidObjectName"
+            | "XMinioInvalidObjectName"
+            | "XMinioInvalidResourceName" => return ErrorKind::InvalidPath,
+            // Servers that keep objects as files: versitygw, MinIO.
+            "ExistingObjectIsDirectory" | "XMinioObjectExistsAsDirectory" => return ErrorKind::IsDir,
+            "ObjectParentIsFile" | "XMinioParentIsObject" => return ErrorKind::NotDir,
+            // rclone has one code for both.
+            "InvalidRequest" if self.says("is the name of a directory") => return ErrorKind::IsDir,
+            "InvalidRequest" if self.says("is the name of an object") => return ErrorKind::NotDir,
             "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded" | "InsufficientStorage" => {
                 return ErrorKind::NoSpace;
             }
@@ -336,7 +351,7 @@ impl Failure {
         let signature = "the signature does not fit: check secret_access_key (and region)";
         let text = match self.code.as_deref().unwrap_or_default() {
             "NoSuchBucket" => return Some(format!("bucket {bucket:?} does not exist")),
-            "InvalidAccessKeyId" => "the storage does not know this access_key_id",
+            "InvalidAccessKeyId" | "XAdminUserNotFound" => "the storage does not know this access_key_id",
             "SignatureDoesNotMatch" => signature,
             "ExpiredToken" | "InvalidToken" => "the session_token is not, or no longer, good: get a new one",
             "RequestTimeTooSkewed" => "the clock of this machine is wrong: set it, and keep it set with NTP",

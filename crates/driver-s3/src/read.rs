@@ -72,7 +72,13 @@ pub(crate) async fn read(bucket: &Bucket, path: &RelPath, request: &ReadRequest)
         // No byte can be in such a range, and no header can say it.
         return Err(range_error(bucket, path, None).await);
     };
-    let answer = send(bucket, path, range.as_deref(), request.if_match.as_ref()).await?;
+    let answer = match send(bucket, path, range.as_deref(), request.if_match.as_ref()).await {
+        // More than there is from the end is all there is (RFC 9110 section 14.1.2); rclone's server does not know it.
+        Err(error) if is_whole(request.range, error.kind()) => {
+            send(bucket, path, Some("bytes=0-"), request.if_match.as_ref()).await
+        }
+        answer => answer,
+    }?;
     let (parts, body) = answer.into_parts();
     let (entry, range) = describe(path, request, parts.status, &parts.headers)?;
     let length = range.end - range.start;
@@ -88,6 +94,11 @@ fn range_header(range: Option<ByteRange>) -> Option<Option<String>> {
         Some(ByteRange::Last(count)) if count > 0 => Some(format!("bytes=-{count}")),
         Some(ByteRange::FromTo(..) | ByteRange::Last(_)) => return None,
     })
+}
+
+/// Whether a range that was refused is the whole of a file that is not empty.
+fn is_whole(range: Option<ByteRange>, refused: ErrorKind) -> bool {
+    matches!((range, refused), (Some(ByteRange::Last(count)), ErrorKind::Range { size }) if size > 0 && count >= size)
 }
 
 /// What is asked for, beside the URL.
@@ -261,9 +272,14 @@ fn describe(
         .ok_or_else(|| nonsense("the storage does not tell the length of what it sends"))?;
     let (range, size) = match status {
         StatusCode::OK => (0..length, length),
-        StatusCode::PARTIAL_CONTENT => text(headers, &header::CONTENT_RANGE)
-            .and_then(content_range)
-            .ok_or_else(|| nonsense("the storage sends a part and does not tell which"))?,
+        StatusCode::PARTIAL_CONTENT => {
+            let told = text(headers, &header::CONTENT_RANGE);
+            // The end of an empty file: `bytes 0--1/0` of MinIO, 0-18446744073709551615 of Garage.
+            if length == 0 && told.is_some_and(|told| told.ends_with("/0")) {
+                return Err(Error::new(ErrorKind::Range { size: 0 }, OP, path));
+            }
+            told.and_then(content_range).ok_or_else(|| nonsense("the storage sends a part and does not tell which"))?
+        }
         _ => return Err(nonsense(&format!("the storage answered a read with status {status}"))),
     };
     let wanted = match request.range {
@@ -368,6 +384,25 @@ mod tests {
         let whole = headers(&[(header::CONTENT_LENGTH, "9")]);
         assert!(describe(&whole, StatusCode::OK).is_err(), "the range was ignored");
         assert!(describe(&HeaderMap::new(), StatusCode::OK).is_err(), "no length");
+    }
+
+    #[test]
+    fn the_end_of_an_empty_file_is_no_range_of_it() {
+        let path = RelPath::parse("a").unwrap();
+        let request = ReadRequest { range: Some(ByteRange::Last(5)), if_match: None };
+        for told in ["bytes 0--1/0", "bytes 0-18446744073709551615/0"] {
+            let headers = headers(&[(header::CONTENT_LENGTH, "0"), (header::CONTENT_RANGE, told)]);
+            let error = describe(&path, &request, StatusCode::PARTIAL_CONTENT, &headers).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Range { size: 0 }, "{told}");
+        }
+    }
+
+    #[test]
+    fn more_from_the_end_than_there_is_is_the_whole() {
+        let whole = |range, size| is_whole(Some(range), ErrorKind::Range { size });
+        assert!(whole(ByteRange::Last(11), 10) && whole(ByteRange::Last(10), 10));
+        assert!(!whole(ByteRange::Last(9), 10) && !whole(ByteRange::Last(9), 0) && !whole(ByteRange::From(10), 10));
+        assert!(!is_whole(Some(ByteRange::Last(11)), ErrorKind::NotFound));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use davmux_driver::{Driver, Native};
 use davmux_driver_s3::provider::{ListVersion, Overrides};
-use davmux_driver_testkit::shorthand::{gather, list, path, put};
+use davmux_driver_testkit::shorthand::{delete, gather, list, path, put, try_put};
 use futures_util::{StreamExt as _, stream};
 
 use crate::target::place;
@@ -19,7 +19,9 @@ async fn pages_hold_every_name_once_in_both_versions() {
     stream::iter(writes).buffer_unordered(16).collect::<Vec<_>>().await;
     // A file beside a folder of its name, where the storage holds both.
     put(&place.s3, "many/b", "a file").await;
-    let both = davmux_driver_testkit::shorthand::try_put(&place.s3, "many/b/x", "x", Default::default()).await.is_ok();
+    // MinIO takes both and hides one.
+    let both = place.s3.provider().word != "minio"
+        && try_put(&place.s3, "many/b/x", "x", Default::default()).await.is_ok();
     names.insert(if both { "many/b/x" } else { "many/b" }.to_owned());
     for version in [ListVersion::V1, ListVersion::V2] {
         let s3 = place.with(|options| {
@@ -56,6 +58,6 @@ async fn keys_without_a_name_harm_nothing() {
     let before = place.keys().await.len();
     let listing = list(&place.s3, "d").await.unwrap();
     assert!(listing.paths().contains(&"d/fine"), "{listing:?}");
-    davmux_driver_testkit::shorthand::delete(&place.s3, "d/fine", davmux_driver::Kind::File).await.unwrap();
+    delete(&place.s3, "d/fine", davmux_driver::Kind::File).await.unwrap();
     assert_eq!(place.keys().await.len(), before - 1, "only the one that was named went");
 }

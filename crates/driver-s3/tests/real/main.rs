@@ -17,9 +17,15 @@ mod contract {
     async fn fixture() -> Option<davmux_driver_testkit::Fixture> {
         let place = crate::target::place()?;
         let fixture = davmux_driver_testkit::Fixture::new(std::sync::Arc::new(place.s3.clone()));
-        // It takes a backslash for a slash.
-        let changes_names = place.s3.provider().word == "seaweedfs";
-        Some(if changes_names { fixture.changing_names() } else { fixture }.with_guard(place))
+        let fixture = match place.s3.provider().word {
+            // It takes a backslash for a slash.
+            "seaweedfs" => fixture.changing_names(),
+            // It takes both Unicode forms of a folder's name for one.
+            "rclone" => fixture.changing_names(),
+            "minio" => fixture.hiding_folders(),
+            _ => fixture,
+        };
+        Some(fixture.with_guard(place))
     }
     davmux_driver_testkit::driver_contract!(fixture);
 }

@@ -94,26 +94,15 @@ async fn unequal_parts_are_taken_as_the_row_says() {
 #[tokio::test]
 async fn parts_are_copied_as_the_row_says() {
     let Some(place) = place() else { return };
-    place.put("source", "0123456789").await;
+    // Garage copies no part of an object smaller than a part.
+    let (id, parts) = place.parts("source", &[5 * MIB, 10]).await.unwrap();
+    let complete = place.client().complete_multipart_upload().bucket(place.bucket()).key(place.key("source"));
+    complete.upload_id(id).multipart_upload(parts).send().await.unwrap();
     let (id, _) = place.parts("copied", &[]).await.unwrap();
     let part = place.client().upload_part_copy().bucket(place.bucket()).key(place.key("copied")).upload_id(id);
-    let copied = part.part_number(1).copy_source(place.source("source")).copy_source_range("bytes=2-4").send().await;
+    let part = part.part_number(1).copy_source(place.source("source"));
+    let copied = part.copy_source_range(format!("bytes=0-{}", 5 * MIB - 1)).send().await;
     assert_eq!(copied.is_ok(), place.s3.provider().dialect.copy.parts, "{copied:?}");
-}
-
-#[tokio::test]
-async fn a_part_number_above_the_rows_is_refused_and_is_no_silent_loss() {
-    let Some(place) = place() else { return };
-    let (id, _) = place.parts("numbers", &[]).await.unwrap();
-    let above = i32::try_from(place.s3.provider().dialect.parts.most).unwrap() + 1;
-    let part = place.client().upload_part().bucket(place.bucket()).key(place.key("numbers")).upload_id(&id);
-    let sent = part.part_number(above).body(ByteStream::from_static(b"x")).send().await;
-    // SeaweedFS takes the part and refuses to complete with it.
-    let Ok(sent) = sent else { return };
-    let part = aws_sdk_s3::types::CompletedPart::builder().part_number(above).set_e_tag(sent.e_tag).build();
-    let parts = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(part).build();
-    let complete = place.client().complete_multipart_upload().bucket(place.bucket()).key(place.key("numbers"));
-    complete.upload_id(id).multipart_upload(parts).send().await.unwrap_err();
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 use std::env;
 
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, RequestChecksumCalculation};
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
 use davmux_driver_s3::provider::Provider;
 use davmux_driver_s3::{S3, S3Options, Secret, UploadMemory};
+use percent_encoding::percent_decode_str;
 
 /// A prefix of the bucket that no other test uses. What is below it goes when this is dropped.
 pub(crate) struct Place {
@@ -115,14 +116,18 @@ impl Place {
 
     /// The keys below this place, without its prefix.
     pub(crate) async fn keys(&self) -> Vec<String> {
-        let mut pages =
-            self.client().list_objects_v2().bucket(self.bucket()).prefix(&self.prefix).into_paginator().send();
+        let list = self.client().list_objects_v2().bucket(self.bucket()).prefix(&self.prefix);
+        // XML cannot say every key.
+        let mut pages = list.encoding_type(EncodingType::Url).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.unwrap();
-            keys.extend(
-                page.contents().iter().filter_map(|object| object.key()?.strip_prefix(&self.prefix).map(String::from)),
-            );
+            let encoded = page.encoding_type() == Some(&EncodingType::Url);
+            for key in page.contents().iter().filter_map(|object| object.key()) {
+                let key = if encoded { key.replace('+', " ") } else { key.to_owned() };
+                let key = if encoded { percent_decode_str(&key).decode_utf8().unwrap().into_owned() } else { key };
+                keys.extend(key.strip_prefix(&self.prefix).map(ToOwned::to_owned));
+            }
         }
         keys.sort();
         keys

@@ -29,6 +29,7 @@ pub mod writing;
 pub struct Fixture {
     driver: Arc<dyn Driver>,
     keeps_names: bool,
+    hides_folders: bool,
     _guard: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -41,7 +42,7 @@ impl fmt::Debug for Fixture {
 impl Fixture {
     /// A storage that nobody else uses.
     pub fn new(driver: Arc<dyn Driver>) -> Self {
-        Self { driver, keeps_names: true, _guard: None }
+        Self { driver, keeps_names: true, hides_folders: false, _guard: None }
     }
 
     /// Keeps a folder or a server until the case has ended.
@@ -55,6 +56,14 @@ impl Fixture {
     #[must_use]
     pub fn changing_names(mut self) -> Self {
         self.keeps_names = false;
+        self
+    }
+
+    /// A file that is put beside a folder of its name, as another process may do it, hides the folder from the storage's
+    /// listings.
+    #[must_use]
+    pub fn hiding_folders(mut self) -> Self {
+        self.hides_folders = true;
         self
     }
 

@@ -44,6 +44,7 @@ mod s3;
 mod settings;
 mod stat;
 mod upload;
+mod upload_document;
 
 pub use dogecloud::DogeCloud;
 pub use memory::UploadMemory;

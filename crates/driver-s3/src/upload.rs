@@ -16,6 +16,7 @@ use crate::client::for_bytes;
 use crate::commit::{Call, Commit};
 use crate::error::{Failure, backend};
 use crate::memory::UploadMemory;
+use crate::upload_document::AnyUploadDocument;
 
 const OP: &str = "write";
 /// Parts that S3 takes at most.
@@ -194,6 +195,8 @@ impl S3Upload {
                 .key(bucket.root.key(&path))
                 .set_content_type(content_type.as_deref().map(ToOwned::to_owned))
                 .metadata(NONCE, nonce)
+                .customize()
+                .interceptor(AnyUploadDocument)
                 .send()
                 .await
                 .map_err(|error| bucket.error(OP, &path, &error))?;

@@ -26,11 +26,6 @@ pub(super) enum Prefixes {
 }
 
 impl Habits {
-    /// Whether it lists keys out of their order.
-    pub(super) fn is_unsorted(&self) -> bool {
-        self.unsorted.load(Ordering::Relaxed)
-    }
-
     pub(super) fn set_unsorted(&self) {
         self.unsorted.store(true, Ordering::Relaxed);
     }
@@ -57,6 +52,11 @@ impl Habits {
     pub(super) fn set_prefixes(&self, how: Prefixes) {
         self.prefixes.store(how as u8, Ordering::Relaxed);
     }
+}
+
+/// Whether the bucket lists keys out of their order, by its row or as seen.
+pub(super) fn is_unsorted(bucket: &Bucket) -> bool {
+    !bucket.dialect.listing.sorted || bucket.habits.unsorted.load(Ordering::Relaxed)
 }
 
 /// How the bucket is asked from its first page on.

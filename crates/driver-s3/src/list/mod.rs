@@ -49,7 +49,7 @@ impl Depth {
 pub(crate) fn pages(bucket: &Arc<Bucket>, dir: &RelPath, depth: Depth) -> Pages {
     let listing = Listing {
         ask: Ask { prefix: bucket.root.prefix(dir), depth, most: None },
-        whole: bucket.habits.is_unsorted().then(Vec::new),
+        whole: habits::is_unsorted(bucket).then(Vec::new),
         bucket: Arc::clone(bucket),
         dir: dir.clone(),
         hold: HoldBack::default(),

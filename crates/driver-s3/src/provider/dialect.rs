@@ -35,6 +35,8 @@ pub struct Listing {
     pub version: ListVersion,
     /// Whether `encoding-type=url` is asked for. Without it a key that XML cannot say makes a listing an error.
     pub url_encoding: bool,
+    /// Whether keys come in the order of their bytes. If not, a folder is read whole before any of it is passed on.
+    pub sorted: bool,
 }
 
 /// ListObjects or ListObjectsV2.

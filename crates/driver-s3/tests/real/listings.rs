@@ -20,8 +20,8 @@ async fn pages_hold_every_name_once_in_both_versions() {
     // A file beside a folder of its name, where the storage holds both.
     put(&place.s3, "many/b", "a file").await;
     // MinIO takes both and hides one.
-    let both = place.s3.provider().word != "minio"
-        && try_put(&place.s3, "many/b/x", "x", Default::default()).await.is_ok();
+    let both =
+        place.s3.provider().word != "minio" && try_put(&place.s3, "many/b/x", "x", Default::default()).await.is_ok();
     names.insert(if both { "many/b/x" } else { "many/b" }.to_owned());
     for version in [ListVersion::V1, ListVersion::V2] {
         let s3 = place.with(|options| {

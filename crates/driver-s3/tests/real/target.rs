@@ -98,7 +98,15 @@ impl Place {
     ) -> Result<(String, CompletedMultipartUpload), String> {
         let (client, key) = (self.client(), self.key(name));
         let begun = client.create_multipart_upload().bucket(self.bucket()).key(&key).send().await;
-        let id = begun.map_err(|error| format!("{error:?}"))?.upload_id().unwrap().to_owned();
+        let id = match begun {
+            Ok(begun) => begun.upload_id().unwrap().to_owned(),
+            // The SDK refuses the document of rclone's server for its name.
+            Err(error) => {
+                let raw = error.raw_response().and_then(|raw| std::str::from_utf8(raw.body().bytes()?).ok());
+                let id = raw.and_then(|raw| raw.split("<UploadId>").nth(1)?.split('<').next());
+                id.ok_or_else(|| format!("{error:?}"))?.to_owned()
+            }
+        };
         let mut parts = CompletedMultipartUpload::builder();
         for (number, size) in (1..).zip(sizes) {
             let part = client.upload_part().bucket(self.bucket()).key(&key).upload_id(&id).part_number(number);

@@ -24,7 +24,7 @@ pub(super) static AMAZON: Provider = Provider {
     regions: Regions::Checked,
     dialect: Dialect {
         addressing: Addressing::Either,
-        listing: Listing { version: ListVersion::V2, url_encoding: true },
+        listing: Listing { version: ListVersion::V2, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits::S3,
         parts: PartLimits { object: 10_000 * (5 << 30), ..PartLimits::S3 },

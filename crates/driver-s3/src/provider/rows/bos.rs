@@ -13,7 +13,7 @@ pub(super) static BOS: Provider = Provider {
     regions: Regions::Checked,
     dialect: Dialect {
         addressing: Addressing::Path,
-        listing: Listing { version: ListVersion::V2, url_encoding: false },
+        listing: Listing { version: ListVersion::V2, url_encoding: false, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits { parts: false, ..CopyLimits::S3 },
         parts: PartLimits::S3,

@@ -18,7 +18,7 @@ pub(super) static COS: Provider = Provider {
     regions: Regions::Any,
     dialect: Dialect {
         addressing: Addressing::Host,
-        listing: Listing { version: ListVersion::V1, url_encoding: true },
+        listing: Listing { version: ListVersion::V1, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits::S3,
         parts: PartLimits::S3,

@@ -13,7 +13,7 @@ pub(super) static DIGITALOCEAN: Provider = Provider {
     regions: Regions::Any,
     dialect: Dialect {
         addressing: Addressing::Either,
-        listing: Listing { version: ListVersion::V2, url_encoding: false },
+        listing: Listing { version: ListVersion::V2, url_encoding: false, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits::S3,
         parts: PartLimits::S3,

@@ -13,7 +13,7 @@ pub(super) static GCS: Provider = Provider {
     regions: Regions::Any,
     dialect: Dialect {
         addressing: Addressing::Path,
-        listing: Listing { version: ListVersion::V2, url_encoding: true },
+        listing: Listing { version: ListVersion::V2, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits { largest: PartLimits::S3.object, parts: false },
         parts: PartLimits::S3,

@@ -13,7 +13,7 @@ pub(super) static JD: Provider = Provider {
     regions: Regions::Checked,
     dialect: Dialect {
         addressing: Addressing::Host,
-        listing: Listing { version: ListVersion::V1, url_encoding: false },
+        listing: Listing { version: ListVersion::V1, url_encoding: false, sorted: true },
         bulk_delete: BulkDelete::None,
         copy: CopyLimits { parts: false, ..CopyLimits::S3 },
         parts: PartLimits::S3,

@@ -8,6 +8,7 @@ mod cos;
 mod digitalocean;
 mod dogecloud;
 mod eos;
+mod garage;
 mod gcs;
 mod hetzner;
 mod jd;
@@ -18,8 +19,11 @@ mod oos;
 mod oss;
 mod other;
 mod r2;
+mod rclone;
 mod scaleway;
+mod seaweedfs;
 mod upyun;
+mod versitygw;
 mod wasabi;
 
 use super::Provider;
@@ -47,5 +51,9 @@ pub(super) static ALL: &[&Provider] = &[
     &digitalocean::DIGITALOCEAN,
     &hetzner::HETZNER,
     &ceph::CEPH,
+    &garage::GARAGE,
+    &versitygw::VERSITYGW,
+    &seaweedfs::SEAWEEDFS,
+    &rclone::RCLONE,
     &OTHER,
 ];

@@ -13,7 +13,7 @@ pub(super) static OOS: Provider = Provider {
     regions: Regions::Named { prefix: "oos-" },
     dialect: Dialect {
         addressing: Addressing::Either,
-        listing: Listing { version: ListVersion::V1, url_encoding: false },
+        listing: Listing { version: ListVersion::V1, url_encoding: false, sorted: true },
         bulk_delete: BulkDelete::None,
         copy: CopyLimits { parts: false, ..CopyLimits::S3 },
         parts: PartLimits::S3,

@@ -21,7 +21,7 @@ pub(super) static OSS: Provider = Provider {
     regions: Regions::Named { prefix: "oss-" },
     dialect: Dialect {
         addressing: Addressing::Host,
-        listing: Listing { version: ListVersion::V2, url_encoding: true },
+        listing: Listing { version: ListVersion::V2, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits { largest: 1_000_000_000, parts: true },
         parts: PartLimits::S3,

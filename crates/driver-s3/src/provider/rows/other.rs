@@ -14,7 +14,7 @@ pub(in crate::provider) static OTHER: Provider = Provider {
     regions: Regions::Any,
     dialect: Dialect {
         addressing: Addressing::Either,
-        listing: Listing { version: ListVersion::V2, url_encoding: true },
+        listing: Listing { version: ListVersion::V2, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits::S3,
         parts: PartLimits::S3,

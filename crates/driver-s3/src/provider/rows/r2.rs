@@ -13,7 +13,7 @@ pub(super) static R2: Provider = Provider {
     regions: Regions::Fixed,
     dialect: Dialect {
         addressing: Addressing::Path,
-        listing: Listing { version: ListVersion::V2, url_encoding: true },
+        listing: Listing { version: ListVersion::V2, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(700),
         copy: CopyLimits::S3,
         parts: PartLimits { equal: true, ..PartLimits::S3 },

@@ -13,7 +13,7 @@ pub(super) static UPYUN: Provider = Provider {
     regions: Regions::Any,
     dialect: Dialect {
         addressing: Addressing::Path,
-        listing: Listing { version: ListVersion::V1, url_encoding: false },
+        listing: Listing { version: ListVersion::V1, url_encoding: false, sorted: true },
         bulk_delete: BulkDelete::None,
         copy: CopyLimits { parts: false, ..CopyLimits::S3 },
         parts: PartLimits::S3,

@@ -13,7 +13,7 @@ pub(super) static WASABI: Provider = Provider {
     regions: Regions::Checked,
     dialect: Dialect {
         addressing: Addressing::Either,
-        listing: Listing { version: ListVersion::V2, url_encoding: true },
+        listing: Listing { version: ListVersion::V2, url_encoding: true, sorted: true },
         bulk_delete: BulkDelete::Keys(1000),
         copy: CopyLimits::S3,
         parts: PartLimits::S3,

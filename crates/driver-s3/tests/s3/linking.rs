@@ -26,7 +26,7 @@ async fn link(s3: &S3, name: &str) -> Link {
 }
 
 /// Follows a link as any client does.
-async fn follow(link: &Link) -> Response<Bytes> {
+pub(crate) async fn follow(link: &Link) -> Response<Bytes> {
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let answer = client.request(Request::get(link.url.clone()).body(Empty::new()).unwrap()).await.unwrap();
     let (parts, body) = answer.into_parts();

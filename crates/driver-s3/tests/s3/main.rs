@@ -9,6 +9,7 @@ mod looking;
 mod odd;
 mod paging;
 mod reading;
+mod settings;
 mod support;
 mod writing;
 mod wrong;

@@ -189,11 +189,41 @@ fn wrong_buckets() {
 }
 
 #[test]
+fn wrong_providers_and_what_they_cannot_do() {
+    s3("provider: amzon", "6:15", "did you mean `amazon`?");
+    s3("provider: backblase", "6:15", "did you mean `b2`?");
+    s3("provider: somebody", "6:15", "known are amazon, oss, cos");
+    s3("provider: minio", "3:5", "needs an endpoint, such as http://127.0.0.1:9000");
+    s3("provider: oss", "3:5", "needs the bucket's region, such as cn-hangzhou");
+    s3("endpoint: s3.us-west-005.backblazeb2.com\n    region: us-west-001", "7:13", "write `region: us-west-005`");
+    s3("endpoint: s3.eu-west-3.amazonaws.com/movies", "6:15", "write `endpoint: s3.eu-west-3.amazonaws.com`");
+    s3("access_key_id: id\n    secret_access_key: \" secret\"", "7:24", "a space or a line end around it");
+    let keys = "provider: r2\n    endpoint: account.r2.cloudflarestorage.com\n    access_key_id: 0123456789abcdef0123456789abcdef";
+    s3(
+        &format!("{keys}\n    secret_access_key: Vc6hLo3_Xb-9aTq8Zk2Rm4Ws7Yd1Fg5Jn0Pp6Eu3"),
+        "9:24",
+        "this is an API token",
+    );
+    s3(&format!("{keys}\n    secret_access_key_file: none"), "9:29", "cannot be read");
+    s3(
+        "provider: upyun\n    access_key_id: a\n    secret_access_key: b\n    session_token: c",
+        "9:20",
+        "takes no session tokens",
+    );
+    // What cannot be read is told once.
+    s3("provider: minio\n    endpoint: ftp://host", "7:15", "such as https://s3.example.com");
+    s3("bulk_delete: true", "6:18", "from 1 to 1000, or false");
+    s3("list_object_version: v3", "6:26", "one of v1, v2");
+    s3("max_parts: 0", "6:16", "from 1 to 10000");
+    s3("copy_max: 1MiB", "6:15", "5MiB or more");
+}
+
+#[test]
 fn keys_of_later_versions_are_said_to_be_that() {
     for line in ["tls: {cert_file: a}", "admin_listen: 127.0.0.1:9090"] {
         server(line, "3:3", "is not supported by this version");
     }
-    for line in ["provider: minio", "list_object_version: v1", "proxy_url: x", "junk: refuse"] {
+    for line in ["proxy_url: x", "junk: refuse"] {
         s3(line, "6:5", "is not supported by this version");
     }
     s3("read: proxy_url", "6:11", "not supported by this version");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use davmux_config::{Config, Password, Storage};
+use davmux_driver_s3::provider::{Addressing, BulkDelete, ListVersion, Overrides, Provider};
 use davmux_driver_s3::{CustomerKey, Encryption, LinkDisposition, ObjectSettings, RelayFrom, S3Options};
 use davmux_server::{Anonymous, Listen};
 use davmux_tree::{Access, ReadPolicy};
@@ -17,7 +18,7 @@ fn parse_in(text: &str, folder: &Path) -> Config {
         "S3_SECRET" => Some("secret".to_owned()),
         "RO" => Some("true".to_owned()),
         "SIZE" => Some("64".to_owned()),
-        "YAML" => Some("x, y: [".to_owned()),
+        "YAML" => Some("x,y:[".to_owned()),
         _ => None,
     };
     Config::parse(text, "mounts.yaml", folder, environment).unwrap_or_else(|mistakes| panic!("{mistakes}"))
@@ -166,7 +167,7 @@ fn a_value_is_what_its_key_needs_and_a_variable_cannot_break_out() {
     assert_eq!(bucket.region.as_deref(), Some("0x10"));
     assert!(options.read_only);
     assert_eq!(bucket.root_folder_path, "a b/ü");
-    assert_eq!(keys(&bucket), ("x, y: [", "${x}"));
+    assert_eq!(keys(&bucket), ("x,y:[", "${x}"));
 }
 
 #[test]
@@ -220,4 +221,54 @@ fn how_objects_are_kept_and_sent() {
     let customer = s3(&format!("    encryption: customer\n    customer_key: {key}\n")).0.options.settings.encryption;
     assert_eq!(customer, Encryption::Customer(CustomerKey::from_base64(key).unwrap()));
     assert!(!format!("{customer:?}").contains(key));
+}
+
+#[test]
+fn every_mount_of_the_page_of_providers_is_taken_as_it_stands() {
+    for row in Provider::all() {
+        let config = parse(&format!("version: 1\nserver: {{anonymous: read-only}}\nmounts:\n{}", row.mount()));
+        let Storage::S3(bucket) = &config.mounts[0].storage else { panic!() };
+        assert_eq!(bucket.options.provider, Some(row));
+        // The keys of this test look like nobody's.
+        let told: Vec<_> =
+            config.warnings().iter().filter(|warning| !warning.message.contains("does not look like")).collect();
+        assert!(told.iter().all(|warning| warning.message.contains("state_dir")), "{}: {told:?}", row.word);
+    }
+}
+
+#[test]
+fn a_mount_says_what_its_row_does_not_know() {
+    let overrides = |text: &str| s3(text).0.options.overrides;
+    assert_eq!(overrides(""), Overrides::default());
+    assert_eq!(
+        overrides(
+            "    force_path_style: false\n    list_object_version: v1\n    list_url_encode: false\n    bulk_delete: 500\n    \
+             copy_max: 1GB\n    part_copy: false\n    max_parts: 1000\n    equal_parts: true\n    \
+             conditional_writes: true\n    conditional_deletes: false\n"
+        ),
+        Overrides {
+            addressing: Some(Addressing::Either),
+            list_version: Some(ListVersion::V1),
+            list_url_encoding: Some(false),
+            bulk_delete: Some(BulkDelete::Keys(500)),
+            copy_largest: Some(1_000_000_000),
+            copy_parts: Some(false),
+            parts_most: Some(1000),
+            parts_equal: Some(true),
+            write_conditions: Some(true),
+            delete_conditions: Some(false),
+        }
+    );
+    assert_eq!(overrides("    bulk_delete: false\n").bulk_delete, Some(BulkDelete::None));
+    assert_eq!(overrides("    force_path_style: true\n").addressing, None);
+}
+
+#[test]
+fn a_provider_has_other_words_and_capitals_do_not_matter() {
+    let word = |text: &str| s3(&format!("    provider: {text}\n    region: eu-1\n")).0.options.provider.unwrap().word;
+    for (text, row) in
+        [("amazon", "amazon"), ("AWS", "amazon"), ("aliyun", "oss"), ("Scaleway", "scaleway"), ("tencent", "cos")]
+    {
+        assert_eq!(word(text), row);
+    }
 }

@@ -67,6 +67,35 @@ fn secrets_that_every_user_of_the_machine_may_read() {
 }
 
 #[test]
+fn what_is_odd_about_a_bucket() {
+    let told = |lines: &str| {
+        let text = format!(
+            "version: 1\nserver: {{anonymous: read-only, state_dir: s}}\nmounts:\n  - path: /\n    driver: s3\n    bucket: b\n{lines}"
+        );
+        let config =
+            Config::parse(&text, "m.yaml", Path::new("/"), |_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        config.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let one = |lines: &str, at: &str, part: &str| {
+        let all = told(lines);
+        assert!(all.len() == 1 && all[0].starts_with(&format!("m.yaml:{at}: ")) && all[0].contains(part), "{all:?}");
+    };
+    one("    endpoint: http://10.0.0.1:9001/\n", "7:15", "MinIO's console");
+    one("    endpoint: a.r2.cloudflarestorage.com\n    region: APAC\n", "8:13", "only `auto`");
+    one(
+        "    endpoint: a.r2.cloudflarestorage.com\n    custom_host: c.example.com\n    custom_host_presign: true\n",
+        "9:26",
+        "signed links only at its S3 endpoint",
+    );
+    one(
+        "    region: eu-west-3\n    access_key_id: a\n    secret_access_key: \"${X:-0123456789012345678901234567890123456789}\"\n",
+        "8:20",
+        "does not look like",
+    );
+    assert_eq!(told("    endpoint: http://10.0.0.1:9000\n"), Vec::<String>::new());
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nonexistent/mounts.yaml")).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/mounts.yaml: cannot be read"), "{error}");
@@ -76,7 +105,7 @@ fn a_file_that_is_not_there_is_named() {
 fn settings_of_a_custom_host_that_have_no_effect() {
     let all = |lines: &str| {
         let text = format!(
-            "version: 1\nserver: {{anonymous: read-only, state_dir: s}}\nmounts: [{{path: /, driver: s3, bucket: b, {lines}}}]\n"
+            "version: 1\nserver: {{anonymous: read-only, state_dir: s}}\nmounts: [{{path: /, driver: s3, provider: minio, endpoint: \"http://h\", bucket: b, {lines}}}]\n"
         );
         let config = Config::parse(&text, "m.yaml", Path::new("/"), |_| None).unwrap_or_else(|all| panic!("{all}"));
         config.warnings().iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()

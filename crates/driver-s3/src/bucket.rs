@@ -10,8 +10,8 @@ use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
-use http::uri::Scheme;
 
+use crate::address::Address;
 use crate::client;
 use crate::credentials::Keys;
 use crate::error::{Failure, NOT_S3};
@@ -19,7 +19,7 @@ use crate::key::Root;
 use crate::list::Habits;
 use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
 use crate::place::Place;
-use crate::provider::{Addressing, Dialect, Provider};
+use crate::provider::{Dialect, Provider};
 use crate::settings::ObjectSettings;
 
 /// Name of the metadata that tells one upload from another, without `x-amz-meta-`.
@@ -56,61 +56,16 @@ pub(crate) struct CustomHost {
 impl Bucket {
     /// The bucket of these options; `keys` stand in for those that the options name.
     pub(crate) fn new(options: &S3Options, keys: Option<Arc<Keys>>) -> Result<Self, OptionsError> {
-        let name = options.bucket.trim();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        if name.is_empty() || !name.bytes().all(allowed) || matches!(name, "." | "..") {
-            return Err(OptionsError::Bucket(options.bucket.clone()));
-        }
-        let set =
-            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(String::from);
-        let endpoint = set(&options.endpoint);
-        let place = |text: &str| Place::service(text, &Scheme::HTTPS);
-        let given = match &endpoint {
-            Some(text) => Some(place(text).ok_or_else(|| OptionsError::Endpoint(text.clone()))?),
-            None => None,
-        };
-        let provider = match (options.provider, &given) {
-            (Some(row), _) => row,
-            (None, Some(place)) => Provider::of_host(place.host()).unwrap_or(Provider::other()),
-            (None, None) => Provider::named("amazon").unwrap_or(Provider::other()),
-        };
-        let dialect = provider.dialect.with(&options.overrides);
-        let told = given.as_ref().and_then(|place| provider.region_in(place.host())).map(String::from);
-        let from_environment =
-            || ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| set(&std::env::var(name).ok()));
-        let region = set(&options.region)
-            .or(told)
-            .or_else(|| if given.is_none() { from_environment() } else { None })
-            .unwrap_or_else(|| provider.region.unwrap_or("us-east-1").to_owned());
-        let service = match given {
-            Some(service) => service,
-            None => {
-                let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-                let host = format!("s3.{region}.{suffix}");
-                place(&host).ok_or(OptionsError::Endpoint(host))?
-            }
-        };
-        let path_style =
-            options.force_path_style || dialect.addressing == Addressing::Path || !service.takes_bucket_in_host(name);
-        let custom = match set(&options.custom_host) {
-            None => None,
-            Some(text) => {
-                let place =
-                    Place::service(&text, service.scheme()).ok_or_else(|| OptionsError::CustomHost(text.clone()))?;
-                let in_path = path_style && !options.remove_bucket;
-                let place = if in_path { place.with_bucket_in_path(name) } else { place };
-                Some(CustomHost { place, presign: options.custom_host_presign })
-            }
-        };
+        let Address { provider, dialect, bucket: name, region, service, path_style, custom } = Address::of(options)?;
         options.check_headers()?;
         let keys = match keys {
             Some(keys) => keys,
             None => Arc::new(options.keys(&region)?),
         };
         Ok(Self {
-            client: client::build(&service, name, &region, path_style, &keys, &options.settings),
-            endpoint: if path_style { service.with_bucket_in_path(name) } else { service.with_bucket_in_host(name) },
-            name: name.to_owned(),
+            client: client::build(&service, &name, &region, path_style, &keys, &options.settings),
+            endpoint: if path_style { service.with_bucket_in_path(&name) } else { service.with_bucket_in_host(&name) },
+            name,
             provider,
             dialect,
             root: Root::new(&options.root()?),

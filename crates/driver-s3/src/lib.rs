@@ -22,6 +22,7 @@
 //! Empty folders: `davmux-driver-placeholder` keeps them. Caches, locks and the resumption of a read that was cut: the
 //! tree's. Versions, access lists and bucket settings. Renames: S3 has none.
 
+mod address;
 mod bucket;
 mod client;
 mod commit;
@@ -36,6 +37,7 @@ mod list;
 mod memory;
 mod options;
 mod order;
+mod pasted;
 mod place;
 pub mod provider;
 mod read;
@@ -46,6 +48,7 @@ mod stat;
 mod upload;
 mod upload_document;
 
+pub use address::Finding;
 pub use dogecloud::DogeCloud;
 pub use memory::UploadMemory;
 pub use options::{LinkDisposition, OptionsError, RelayFrom, S3Options, Secret};

@@ -61,10 +61,11 @@ pub struct S3Options {
     pub overrides: Overrides,
     /// Name of the bucket.
     pub bucket: String,
-    /// Base URL of the service; without a scheme it is `https`. `None`: Amazon S3 in the region.
+    /// Base URL of the service, with or without the bucket in host or path; without a scheme it is `https`. `None`: that
+    /// of the provider in the region, and without a provider Amazon S3.
     pub endpoint: Option<String>,
-    /// Region to sign for. `None`: told by the endpoint where its host says it, then `AWS_REGION` (for Amazon), then
-    /// `us-east-1`.
+    /// Region to sign for, or a host that tells it. `None`: told by the endpoint where its host says it, then
+    /// `AWS_REGION` (for Amazon without an endpoint), then the provider's.
     pub region: Option<String>,
     /// Access key id. `None`, together with the secret: the AWS credential chain, asked when first needed.
     pub access_key_id: Option<String>,
@@ -190,6 +191,14 @@ pub enum OptionsError {
         text: String,
         /// The broken rule.
         why: davmux_driver::InvalidPath,
+    },
+    /// A value that cannot work with this provider.
+    #[error("{key}: {message}")]
+    Key {
+        /// Name of the key in the mounts file.
+        key: &'static str,
+        /// What is wrong with it.
+        message: String,
     },
     /// One half of a pair of keys.
     #[error("access_key_id and secret_access_key belong together: set both, or none to use the AWS credential chain")]

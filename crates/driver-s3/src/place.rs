@@ -18,11 +18,14 @@ impl Place {
     /// The service itself, without a bucket; `None` where the text is no base URL. `scheme` stands in for one not given.
     pub(crate) fn service(text: &str, scheme: &Scheme) -> Option<Self> {
         let text = text.trim();
-        let uri: Uri = match text.split_once("://") {
-            Some(("http" | "https", _)) => text.parse().ok()?,
-            Some(_) => return None,
-            None => format!("{scheme}://{text}").parse().ok()?,
+        let (scheme, rest) = match text.split_once("://") {
+            Some((given, rest)) => (given.to_ascii_lowercase(), rest),
+            None => (scheme.to_string(), text),
         };
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return None;
+        }
+        let uri: Uri = format!("{scheme}://{rest}").parse().ok()?;
         let authority = uri.authority()?;
         if uri.query().is_some() || authority.host().is_empty() || authority.as_str().contains('@') {
             return None;
@@ -33,6 +36,21 @@ impl Place {
             scheme,
             base: uri.path().trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// The same at another host.
+    pub(crate) fn with_host(mut self, host: &str) -> Self {
+        self.authority = match self.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        self
+    }
+
+    /// The same with another path before the bucket or the keys.
+    pub(crate) fn with_base(mut self, base: String) -> Self {
+        self.base = base;
+        self
     }
 
     /// The bucket in the path.
@@ -60,12 +78,26 @@ impl Place {
             && bucket.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     }
 
-    /// The host without a port.
+    /// The host without a port, in small letters.
     pub(crate) fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => &self.authority,
+        self.host_and_port().0
+    }
+
+    /// The port, where it is not the scheme's own.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.host_and_port().1
+    }
+
+    fn host_and_port(&self) -> (&str, Option<u16>) {
+        match self.authority.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+            Some((host, Ok(port))) => (host, Some(port)),
+            _ => (&self.authority, None),
         }
+    }
+
+    /// The path before the bucket or the keys: empty, or beginning with `/`.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
     pub(crate) fn is_https(&self) -> bool {
@@ -90,9 +122,11 @@ impl Place {
 /// A client leaves the default port out of its Host header; what is signed must say the same.
 fn without_default_port(authority: &Authority, scheme: &Scheme) -> String {
     let default = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    // Capitals do not matter in a host (RFC 9110 section 4.2.3), and rows know it in small letters.
+    let host = authority.host().to_ascii_lowercase();
     match authority.port_u16() {
-        Some(port) if port != default => format!("{}:{port}", authority.host()),
-        _ => authority.host().to_owned(),
+        Some(port) if port != default => format!("{host}:{port}"),
+        _ => host,
     }
 }
 
@@ -116,6 +150,8 @@ mod tests {
         assert_eq!(service("http://h:80").base_url(), "http://h");
         assert_eq!(service("http://h:443").base_url(), "http://h:443");
         assert_eq!(service("http://[::1]:9000").base_url(), "http://[::1]:9000");
+        assert_eq!(service("HTTPS://S3.Example.COM:8443/Base/").base_url(), "https://s3.example.com:8443/Base");
+        assert_eq!((service("http://[::1]").host(), service("http://[::1]").port()), ("[::1]", None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod local;
 mod mounts;
 mod s3;
 mod s3_objects;
+mod s3_provider;
 mod server;
 mod together;
 mod users;

@@ -28,20 +28,24 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         );
     }
     let keys = key_pair(section).unwrap_or_default();
+    let force_path_style = section.flag("force_path_style");
     let mut options = S3Options {
+        provider: super::s3_provider::provider(section),
+        overrides: super::s3_provider::overrides(section, force_path_style),
         endpoint: url(section, "endpoint", "an http or https URL such as https://s3.example.com"),
         region: section.text("region").map(|text| text.as_str().to_owned()),
         access_key_id: keys.access_key_id,
         secret_access_key: keys.secret_access_key,
         session_token: keys.session_token,
         root_folder_path: prefix(section),
-        force_path_style: section.flag("force_path_style").unwrap_or(false),
+        force_path_style: force_path_style.unwrap_or(false),
         custom_host: url(section, "custom_host", "a host or an http or https URL such as cdn.example.com"),
         custom_host_presign: section.flag("custom_host_presign").unwrap_or(false),
         remove_bucket: section.flag("remove_bucket").unwrap_or(false),
         ..S3Options::new(bucket.map_or("", |text| text.as_str()))
     };
     super::s3_objects::objects(section, &mut options);
+    super::s3_provider::findings(section, &options);
     let placeholder = placeholder(section);
     let mount = MountOptions {
         read_only: false,

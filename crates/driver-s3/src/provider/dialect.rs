@@ -111,6 +111,8 @@ pub enum CopyAbsent {
 /// What a mount says instead of its provider's row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
+    /// [`Dialect::addressing`]
+    pub addressing: Option<Addressing>,
     /// [`Listing::version`]
     pub list_version: Option<ListVersion>,
     /// [`Listing::url_encoding`]
@@ -165,6 +167,7 @@ impl Dialect {
                 *field = value;
             }
         }
+        set(&mut self.addressing, overrides.addressing);
         set(&mut self.listing.version, overrides.list_version);
         set(&mut self.listing.url_encoding, overrides.list_url_encoding);
         set(&mut self.bulk_delete, overrides.bulk_delete);

@@ -1,6 +1,8 @@
 //! What the keys of a provider look like, as far as it is known: a key that was pasted into the wrong place is told
 //! before the first call.
 
+use std::fmt;
+
 /// The keys of one provider.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Keys {
@@ -12,6 +14,8 @@ pub struct Keys {
     pub not_id: Option<(Form, &'static str)>,
     /// What people take for a secret access key, and what it is.
     pub not_secret: Option<(Form, &'static str)>,
+    /// What the id of temporary keys begins with.
+    pub temporary: Option<&'static str>,
 }
 
 /// What a key looks like.
@@ -40,7 +44,7 @@ pub enum Letters {
 
 impl Keys {
     /// Nothing is known of them.
-    pub const NOT_KNOWN: Self = Self { id: None, secret: None, not_id: None, not_secret: None };
+    pub const NOT_KNOWN: Self = Self { id: None, secret: None, not_id: None, not_secret: None, temporary: None };
 }
 
 impl Form {
@@ -55,6 +59,25 @@ impl Form {
         (self.begins.is_empty() || self.begins.iter().any(|begin| text.starts_with(begin)))
             && (self.lengths.is_empty() || self.lengths.contains(&text.len()))
             && text.bytes().all(letter)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |items: Vec<String>| items.join(" or ");
+        if !self.lengths.is_empty() {
+            write!(f, "{} ", list(self.lengths.iter().map(ToString::to_string).collect()))?;
+        }
+        f.write_str(match self.letters {
+            Letters::Hex => "hexadecimal digits",
+            Letters::Upper => "capital letters and digits",
+            Letters::Base64 => "letters and digits of base64",
+            Letters::Any => "characters",
+        })?;
+        if !self.begins.is_empty() {
+            write!(f, " with {} at the beginning", list(self.begins.iter().map(ToString::to_string).collect()))?;
+        }
+        Ok(())
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod dialect;
 mod keys;
+mod page;
 mod rows;
 
 pub use dialect::{
     Addressing, BulkDelete, Conditions, CopyAbsent, CopyLimits, Dialect, ListVersion, Listing, Overrides, PartLimits,
 };
 pub use keys::{Form, Keys, Letters};
+pub use page::page;
 
 /// One row.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Provider {
     pub regions: Regions,
     /// How it speaks S3.
     pub dialect: Dialect,
+    /// Whether the keys of a mount are exchanged for temporary ones, with which endpoint and bucket come.
+    pub exchanges_keys: bool,
     /// Whether it takes the session token of temporary keys.
     pub session_token: bool,
     /// Whether links can be signed for a host that is not its own.
@@ -113,6 +117,11 @@ impl Provider {
         &rows::OTHER
     }
 
+    /// The row of a mount that names neither a provider nor an endpoint.
+    pub fn amazon() -> &'static Self {
+        &rows::AMAZON
+    }
+
     /// All rows, in the order of the page.
     pub fn all() -> impl Iterator<Item = &'static Self> {
         rows::ALL.iter().copied()
@@ -130,7 +139,9 @@ impl Provider {
 
     /// The host of the service in a region.
     pub fn host_in(&self, region: &str) -> Option<String> {
-        self.endpoint.map(|template| template.replace("{region}", region))
+        let host = self.endpoint?.replace("{region}", region);
+        // China is a partition of its own.
+        Some(if host.ends_with(".amazonaws.com") && region.starts_with("cn-") { host + ".cn" } else { host })
     }
 }
 

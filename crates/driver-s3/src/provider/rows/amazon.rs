@@ -3,7 +3,7 @@ use crate::provider::{
     ListVersion, Listing, Page, PartLimits, Provider, Regions,
 };
 
-pub(super) static AMAZON: Provider = Provider {
+pub(in crate::provider) static AMAZON: Provider = Provider {
     word: "amazon",
     also: &["aws", "s3", "amazonaws"],
     title: "Amazon S3",
@@ -36,11 +36,13 @@ pub(super) static AMAZON: Provider = Provider {
             delete: true,
         },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Unsigned("CloudFront and a public host have no S3 signatures; they take unsigned links"),
     keys: Keys {
         id: Some(Form { begins: &["AKIA", "ASIA"], lengths: &[20], letters: Letters::Upper }),
         secret: Some(Form { begins: &[], lengths: &[40], letters: Letters::Base64 }),
+        temporary: Some("ASIA"),
         ..Keys::NOT_KNOWN
     },
     cors: Cors::S3,

@@ -19,6 +19,7 @@ pub(super) static B2: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions::NONE,
     },
+    exchanges_keys: false,
     session_token: false,
     custom_hosts: CustomHosts::Unsigned("a CDN before B2 takes unsigned links of a public bucket"),
     keys: Keys {

@@ -19,6 +19,7 @@ pub(super) static BOS: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::NotKnown,
     keys: Keys::NOT_KNOWN,

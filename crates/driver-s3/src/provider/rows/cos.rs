@@ -24,6 +24,7 @@ pub(super) static COS: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Unsigned(
         "a CDN host of COS takes no S3 signatures: leave its links unsigned, with the CDN's own way back to the bucket",

@@ -19,6 +19,7 @@ pub(super) static DOGECLOUD: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: true,
     session_token: true,
     custom_hosts: CustomHosts::Unsigned("a CDN host of DogeCloud takes no S3 signatures"),
     keys: Keys::NOT_KNOWN,

@@ -19,6 +19,7 @@ pub(super) static GCS: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: false,
     custom_hosts: CustomHosts::Unsigned(
         "a load balancer or CDN before a bucket takes unsigned links of a public bucket",

@@ -19,6 +19,7 @@ pub(super) static HETZNER: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Unsigned("Hetzner has no custom domains for buckets"),
     keys: Keys::NOT_KNOWN,

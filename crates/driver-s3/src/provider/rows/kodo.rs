@@ -19,6 +19,7 @@ pub(super) static KODO: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Unsigned("a domain bound to a Kodo bucket takes Kodo's own signatures, not those of S3"),
     keys: Keys {

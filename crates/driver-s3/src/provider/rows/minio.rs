@@ -19,6 +19,7 @@ pub(super) static MINIO: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { write_absent: true, write_matches: true, copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,

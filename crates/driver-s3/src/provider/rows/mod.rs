@@ -27,11 +27,12 @@ mod versitygw;
 mod wasabi;
 
 use super::Provider;
+pub(super) use amazon::AMAZON;
 pub(super) use other::OTHER;
 
 /// All rows, in the order of the page: the one for the unknown comes last.
 pub(super) static ALL: &[&Provider] = &[
-    &amazon::AMAZON,
+    &AMAZON,
     &oss::OSS,
     &cos::COS,
     &oos::OOS,

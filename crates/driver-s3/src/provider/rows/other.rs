@@ -20,6 +20,7 @@ pub(in crate::provider) static OTHER: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions { copy_source: true, ..Conditions::NONE },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::NotKnown,
     keys: Keys::NOT_KNOWN,

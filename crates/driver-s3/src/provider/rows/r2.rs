@@ -25,6 +25,7 @@ pub(super) static R2: Provider = Provider {
             delete: false,
         },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Unsigned(
         "R2 serves signed links only at its S3 endpoint; a custom domain and r2.dev take unsigned links of a public bucket",

@@ -25,6 +25,7 @@ pub(super) static SCALEWAY: Provider = Provider {
             delete: false,
         },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::NotKnown,
     keys: Keys { id: Some(Form { begins: &["SCW"], lengths: &[20], letters: Letters::Upper }), ..Keys::NOT_KNOWN },

@@ -19,6 +19,7 @@ pub(super) static UPYUN: Provider = Provider {
         parts: PartLimits::S3,
         conditions: Conditions::NONE,
     },
+    exchanges_keys: false,
     session_token: false,
     custom_hosts: CustomHosts::Unsigned(
         "a domain bound to an UpYun service takes UpYun's own `_upt` token; `driver: opendal` makes such links",

@@ -25,6 +25,7 @@ pub(super) static GARAGE: Provider = Provider {
             delete: false,
         },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,

@@ -25,6 +25,7 @@ pub(super) static RCLONE: Provider = Provider {
             delete: true,
         },
     },
+    exchanges_keys: false,
     session_token: true,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,

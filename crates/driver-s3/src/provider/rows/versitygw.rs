@@ -25,6 +25,7 @@ pub(super) static VERSITYGW: Provider = Provider {
             delete: false,
         },
     },
+    exchanges_keys: false,
     session_token: false,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,

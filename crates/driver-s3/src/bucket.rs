@@ -20,6 +20,7 @@ use crate::list::Habits;
 use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
 use crate::place::Place;
 use crate::provider::{Dialect, Provider};
+use crate::read::{self, Http};
 use crate::settings::ObjectSettings;
 
 /// Name of the metadata that tells one upload from another, without `x-amz-meta-`.
@@ -33,6 +34,8 @@ pub(crate) struct Bucket {
     /// How the provider speaks, with what the mount says instead.
     pub(crate) dialect: Dialect,
     pub(crate) client: Client,
+    /// For reads.
+    pub(crate) http: Http,
     pub(crate) keys: Arc<Keys>,
     pub(crate) region: String,
     pub(crate) root: Root,
@@ -63,6 +66,7 @@ impl Bucket {
             None => Arc::new(options.keys(&region)?),
         };
         Ok(Self {
+            http: read::http()?,
             client: client::build(&service, &name, &region, path_style, &keys, &options.settings),
             endpoint: if path_style { service.with_bucket_in_path(&name) } else { service.with_bucket_in_host(&name) },
             name,

@@ -1,7 +1,7 @@
 //! Reading: GET of a link by a bare HTTP client, the body passed through as it comes.
 //!
 //! The SDK is left out because relaying is the hot path: no copies, no checksum wrappers, one pool of connections for
-//! all mounts. A read is tried again until the first byte was passed on; going on after a cut is the tree's work, as
+//! each mount. A read is tried again until the first byte was passed on; going on after a cut is the tree's work, as
 //! only it knows which version it gave out.
 
 use std::ops::Range;
@@ -40,27 +40,26 @@ const ERROR_LIMIT: usize = 64 * 1024;
 
 pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
-/// The client of the whole process. Made when the first bucket is opened, so that missing TLS roots are said then.
-pub(crate) fn http() -> Result<&'static Http, OptionsError> {
-    static HTTP: OnceLock<Result<Http, String>> = OnceLock::new();
-    HTTP.get_or_init(|| {
+/// A client with a pool of its own. The connector, with the system's TLS roots, is the whole process's: made when the
+/// first bucket is opened, so that missing roots are said then.
+///
+/// A pool of all buckets would be one of all runtimes too, and a connection dies with the runtime that opened it.
+pub(crate) fn http() -> Result<Http, OptionsError> {
+    static CONNECTOR: OnceLock<Result<HttpsConnector<HttpConnector>, String>> = OnceLock::new();
+    let connector = CONNECTOR.get_or_init(|| {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| error.to_string())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        Ok(Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(20))
-            .build(connector))
-    })
-    .as_ref()
-    .map_err(|error| OptionsError::Tls(error.clone()))
+        let builder = hyper_rustls::HttpsConnectorBuilder::new();
+        let builder = builder.with_native_roots().map_err(|error| error.to_string())?;
+        Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
+    });
+    let connector = connector.as_ref().map_err(|error| OptionsError::Tls(error.clone()))?;
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build(connector.clone()))
 }
 
 /// Opens a file.
@@ -114,14 +113,13 @@ async fn send(
     range: Option<&str>,
     if_match: Option<&Etag>,
 ) -> Result<http::Response<Incoming>> {
-    let http = http().map_err(|error| Error::new(ErrorKind::Unavailable, OP, path).with_source(error))?;
     let asked = Asked { range, if_match };
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
         let request = relay_request(bucket, path).await?;
         let signer = request.uri_ref().and_then(http::Uri::query).and_then(signer_of).map(ToOwned::to_owned);
-        let failure = match once(http, bucket, request, asked).await {
+        let failure = match once(&bucket.http, bucket, request, asked).await {
             Ok(answer) if answer.status().is_success() => {
                 if is_unpacked(answer.headers()) && !bucket.habits.unpacks() {
                     bucket.habits.set_unpacks();

@@ -53,7 +53,6 @@ impl S3 {
         if !PART_SIZES.contains(&part) {
             return Err(OptionsError::PartSize(part));
         }
-        read::http()?;
         let bucket = Arc::new(Bucket::new(&options, keys)?);
         let delete_batch = match bucket.dialect.bulk_delete {
             BulkDelete::Keys(most) => most.clamp(1, delete::BATCH),

@@ -29,6 +29,7 @@ pub(super) static GARAGE: Provider = Provider {
     session_token: true,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,
+    exchanges_keys: false,
     cors: Cors::S3,
     page: Page {
         notes: &[

@@ -300,3 +300,28 @@ fn is_checksum(name: &str) -> bool {
 fn refuse(refusal: Option<Refusal>) -> Checked {
     refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::hosts::Hosts;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_rests_a_second_between_two_writes() {
+        let strict = Strict { hasty_write: Some(Strict::R2_HASTY_WRITE), ..Strict::default() };
+        let (clock, keyring) = (Clock::default(), Keyring::default());
+        let inspection = Inspection::new(strict, String::new(), clock, keyring, BTreeMap::new());
+        let write = |method: &str, key: &str| {
+            let request = http::Request::builder().method(method).uri(format!("/films/{key}")).body(()).unwrap();
+            let request = request.into_parts().0;
+            inspection.check(&request, &Target::of(&request, &Hosts::default()))
+        };
+        write("PUT", "a").unwrap();
+        assert!(write("PUT", "a").unwrap_err().document().contains("<Code>TooManyRequests</Code>"));
+        write("PUT", "b").unwrap();
+        write("GET", "a").unwrap();
+        tokio::time::advance(BETWEEN_WRITES).await;
+        write("PUT", "a").unwrap();
+    }
+}

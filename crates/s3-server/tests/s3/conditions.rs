@@ -1,7 +1,9 @@
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::types::{CompletedMultipartUpload, Delete, ObjectIdentifier};
+use davmux_s3_server::{Condition, Conditions, Refusal, Server, Strict};
 
-use crate::client::{BUCKET, code, fresh, get, put};
+use crate::client::{BUCKET, code, fresh, get, put, started};
+use crate::uploads::{begin, part};
 
 #[tokio::test]
 async fn a_write_waits_for_its_condition() {
@@ -126,4 +128,86 @@ async fn a_delete_takes_only_what_it_names() {
     let batch = Delete::builder().set_objects(Some(many.collect())).build().unwrap();
     let answer = client.delete_objects().bucket(BUCKET).delete(batch).send().await;
     assert_eq!(code(answer.unwrap_err()), "MalformedXML");
+}
+
+/// The answers of the conditional writes of a client, on a key that stands: `None` where the write was done.
+async fn conditional(strict: Strict) -> Vec<Option<String>> {
+    let (_server, client) = started(Server::builder().strict(strict)).await;
+    put(&client, "k", "old").await;
+    put(&client, "source", "new").await;
+    let mut answers = Vec::new();
+    for (if_none_match, if_match) in [(Some("*"), None), (None, Some("\"00\""))] {
+        let write = client.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"new"));
+        let write = write.set_if_none_match(if_none_match.map(str::to_owned)).set_if_match(if_match.map(str::to_owned));
+        answers.push(write.send().await.map_err(code).err());
+        let id = begin(&client, "k").await;
+        let parts =
+            CompletedMultipartUpload::builder().parts(part(&client, "k", &id, 1, b"new".to_vec()).await).build();
+        let end = client.complete_multipart_upload().bucket(BUCKET).key("k").upload_id(&id).multipart_upload(parts);
+        let end = end.set_if_none_match(if_none_match.map(str::to_owned)).set_if_match(if_match.map(str::to_owned));
+        answers.push(end.send().await.map_err(code).err());
+        let copy = client.copy_object().bucket(BUCKET).key("k").copy_source("films/source");
+        let copy = copy.customize().mutate_request(move |request| {
+            for (name, value) in [("if-none-match", if_none_match), ("if-match", if_match)] {
+                if let Some(value) = value {
+                    request.headers_mut().insert(name, value);
+                }
+            }
+        });
+        answers.push(copy.send().await.map_err(code).err());
+    }
+    let delete = client.delete_object().bucket(BUCKET).key("k").if_match("\"00\"");
+    answers.push(delete.send().await.map_err(code).err());
+    put(&client, "k", "old").await;
+    let named = ObjectIdentifier::builder().key("k").e_tag("\"00\"").build().unwrap();
+    let batch = Delete::builder().objects(named).build().unwrap();
+    let batch = client.delete_objects().bucket(BUCKET).delete(batch).send().await;
+    answers.push(match batch {
+        Ok(answer) => answer.errors().first().and_then(|error| error.code().map(str::to_owned)),
+        Err(error) => Some(code(error)),
+    });
+    answers
+}
+
+#[tokio::test]
+async fn a_condition_is_honoured_ignored_or_refused_as_the_profile_says() {
+    let all = |condition| Strict { conditions: Conditions::writes(condition), ..Strict::default() };
+    let same = |answer: Option<&str>| vec![answer.map(str::to_owned); 8];
+    assert_eq!(conditional(Strict::default()).await, same(Some("PreconditionFailed")));
+    assert_eq!(conditional(all(Condition::Ignored)).await, same(None));
+    let refused = all(Condition::Refused(Refusal::NOT_IMPLEMENTED));
+    assert_eq!(conditional(refused).await, same(Some("NotImplemented")));
+
+    let (honoured, ignored) = (Some("PreconditionFailed".to_owned()), None);
+    let put_alone = [&honoured, &ignored, &ignored, &honoured, &ignored, &ignored, &ignored, &ignored];
+    assert_eq!(conditional(Strict::minio()).await.iter().collect::<Vec<_>>(), put_alone);
+}
+
+#[tokio::test]
+async fn r2_looks_at_the_target_of_a_copy_by_a_header_of_its_own() {
+    let r2 = Strict { length_missing: None, ..Strict::r2() };
+    for (strict, expected) in [(r2, Some("PreconditionFailed")), (Strict::default(), None)] {
+        let (_server, client) = started(Server::builder().strict(strict)).await;
+        put(&client, "a", "a").await;
+        put(&client, "b", "b").await;
+        let copy = |key: &str| {
+            let copy = client.copy_object().bucket(BUCKET).key(key).copy_source("films/a").customize();
+            copy.mutate_request(|request| {
+                request.headers_mut().insert("cf-copy-destination-if-none-match", "*");
+            })
+        };
+        copy("new").send().await.unwrap();
+        assert_eq!(copy("b").send().await.map_err(code).err().as_deref(), expected);
+    }
+}
+
+#[tokio::test]
+async fn conditions_on_the_source_of_a_copy_are_ignored_where_they_are_not_known() {
+    for (strict, expected) in [(Strict::careful(), None), (Strict::gcs(), Some("PreconditionFailed"))] {
+        let (_server, client) =
+            started(Server::builder().strict(Strict { x_id: None, length_missing: None, ..strict })).await;
+        put(&client, "a", "a").await;
+        let copy = client.copy_object().bucket(BUCKET).key("b").copy_source("films/a").copy_source_if_match("\"00\"");
+        assert_eq!(copy.send().await.map_err(code).err().as_deref(), expected);
+    }
 }

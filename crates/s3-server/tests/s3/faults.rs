@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use davmux_s3_server::{Fault, Server};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use davmux_s3_server::{Fault, Refusal, Server};
 
 use crate::client::{BUCKET, code, fresh, get, put, raw, started};
 
@@ -113,4 +114,90 @@ async fn latency_holds_a_call_before_it_is_done() {
     assert_eq!(get(&client, "k").await.unwrap_err(), "NoSuchKey", "a later call was answered first");
     assert_eq!(server.recorder().calls()[0].end, None);
     held.abort();
+}
+
+#[tokio::test]
+async fn a_script_refuses_with_any_status_and_a_time_to_wait() {
+    let (server, client) = fresh().await;
+    put(&client, "k", "content").await;
+    for (status, code) in [(429, "TooManyRequests"), (499, "ClientDisconnect"), (503, "SlowDown")] {
+        let refusal = Refusal::new(status, code, "Not <now> & here").retry_after(7);
+        server.faults().nth("GetObject", 1, Fault::Refuse(refusal));
+        let answer = raw(&server, "GET", "/films/k", &[], b"").await;
+        assert_eq!(answer.status, Some(status));
+        assert!(answer.head.contains("retry-after: 7\r\n"), "{}", answer.head);
+        assert!(answer.text().contains(&format!("<Code>{code}</Code><Message>Not &lt;now&gt; &amp; here<")));
+    }
+}
+
+#[tokio::test]
+async fn an_error_can_be_inside_an_answer_of_200() {
+    let (server, client) = fresh().await;
+    put(&client, "k", "content").await;
+    let inside = Fault::ErrorInside(Refusal::new(500, "InternalError", "Please try again."));
+    server.faults().nth("CopyObject", 1, inside);
+    let copy = || client.copy_object().bucket(BUCKET).key("copy").copy_source("films/k").send();
+    let error = copy().await.unwrap_err();
+    assert_eq!(error.raw_response().unwrap().status().as_u16(), 200);
+    assert!(String::from_utf8_lossy(error.raw_response().unwrap().body().bytes().unwrap()).contains("<Error><Code>"));
+    assert_eq!(get(&client, "copy").await.unwrap_err(), "NoSuchKey", "nothing was done");
+    copy().await.unwrap();
+    let id = crate::uploads::begin(&client, "m").await;
+    let only = crate::uploads::part(&client, "m", &id, 1, b"x".to_vec()).await;
+    server.faults().nth("CompleteMultipartUpload", 1, inside);
+    crate::uploads::complete(&client, "m", &id, std::slice::from_ref(&only)).await.unwrap_err();
+    assert_eq!(get(&client, "m").await.unwrap_err(), "NoSuchKey");
+    crate::uploads::complete(&client, "m", &id, &[only]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listing_goes_wrong_as_the_script_says() {
+    let (server, client) = fresh().await;
+    for key in ["a", "b", "c", "d"] {
+        put(&client, key, "x").await;
+    }
+    let list = || client.list_objects_v2().bucket(BUCKET).max_keys(2);
+    server.faults().nth("ListObjectsV2", 2, Fault::RepeatedToken);
+    let first = list().send().await.unwrap();
+    let token = first.next_continuation_token().unwrap();
+    let second = list().continuation_token(token).send().await.unwrap();
+    assert_eq!((second.contents()[0].key(), second.next_continuation_token()), (Some("c"), Some(token)));
+    server.faults().nth("ListObjects", 1, Fault::RepeatedToken);
+    let page = client.list_objects().bucket(BUCKET).max_keys(2).marker("b").send().await.unwrap();
+    assert_eq!((page.next_marker(), page.is_truncated()), (Some("b"), Some(true)));
+
+    server.faults().nth("ListObjectsV2", 1, Fault::Unordered);
+    let page = list().send().await.unwrap();
+    assert_eq!(page.contents().iter().filter_map(|object| object.key()).collect::<Vec<_>>(), ["b", "a"]);
+
+    server.faults().nth("ListObjectsV2", 1, Fault::TruncatedXml);
+    // The SDK takes half a document for a whole one.
+    assert_eq!(list().send().await.unwrap().contents().len(), 1);
+    server.faults().nth("ListObjectsV2", 1, Fault::TruncatedXml);
+    let half = raw(&server, "GET", "/films?list-type=2", &[], b"").await;
+    assert!(half.text().starts_with("<?xml") && !half.text().contains("</Error>"), "{}", half.text());
+    assert!(half.head.contains(&format!("content-length: {}\r\n", half.body.len())), "{}", half.head);
+
+    server.faults().nth("ListObjectsV2", 1, Fault::XmlBomb);
+    let bomb = raw(&server, "GET", "/films?list-type=2", &[], b"").await;
+    assert!(bomb.status == Some(200) && bomb.body.len() < 2_000, "small on the wire");
+    assert!(bomb.text().contains("<!ENTITY e9 \"&e8;&e8;"), "{}", bomb.text());
+}
+
+#[tokio::test]
+async fn some_keys_of_a_deletion_stay_as_the_script_says() {
+    let (server, client) = fresh().await;
+    let keys = ["a", "b", "c"];
+    for key in keys {
+        put(&client, key, "x").await;
+    }
+    server.faults().nth("DeleteObjects", 1, Fault::KeyErrors(2));
+    let keys = keys.map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
+    let batch = Delete::builder().set_objects(Some(keys.to_vec())).build().unwrap();
+    let answer = client.delete_objects().bucket(BUCKET).delete(batch).send().await.unwrap();
+    let failed: Vec<_> = answer.errors().iter().map(|error| (error.key().unwrap(), error.code().unwrap())).collect();
+    assert_eq!(failed, [("a", "InternalError"), ("b", "InternalError")]);
+    assert_eq!(answer.deleted().iter().filter_map(|gone| gone.key()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(get(&client, "a").await.unwrap(), b"x");
+    assert_eq!(get(&client, "c").await.unwrap_err(), "NoSuchKey");
 }

@@ -5,18 +5,18 @@ use davmux_s3_server::{Limits, Server};
 
 use crate::client::{BUCKET, code, fresh, get, put, raw, started};
 
-async fn begin(client: &Client, key: &str) -> String {
+pub(crate) async fn begin(client: &Client, key: &str) -> String {
     let upload = client.create_multipart_upload().bucket(BUCKET).key(key).content_type("text/plain").send();
     upload.await.unwrap().upload_id.unwrap()
 }
 
-async fn part(client: &Client, key: &str, id: &str, number: i32, content: Vec<u8>) -> CompletedPart {
+pub(crate) async fn part(client: &Client, key: &str, id: &str, number: i32, content: Vec<u8>) -> CompletedPart {
     let part = client.upload_part().bucket(BUCKET).key(key).upload_id(id).part_number(number);
     let answer = part.body(ByteStream::from(content)).send().await.unwrap();
     CompletedPart::builder().part_number(number).set_e_tag(answer.e_tag).build()
 }
 
-async fn complete(client: &Client, key: &str, id: &str, parts: &[CompletedPart]) -> Result<String, String> {
+pub(crate) async fn complete(client: &Client, key: &str, id: &str, parts: &[CompletedPart]) -> Result<String, String> {
     let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.to_vec())).build();
     let call = client.complete_multipart_upload().bucket(BUCKET).key(key).upload_id(id).multipart_upload(parts);
     call.send().await.map(|answer| answer.e_tag.unwrap()).map_err(code)

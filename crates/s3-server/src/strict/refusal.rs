@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
 
 /// A refusal as a cloud words it.
@@ -49,17 +49,17 @@ impl From<Refusal> for S3Error {
 #[derive(Debug)]
 pub(crate) struct Refused {
     status: u16,
-    code: Cow<'static, str>,
+    code: &'static str,
     message: Cow<'static, str>,
     elements: Vec<(&'static str, String)>,
-    headers: HeaderMap,
+    headers: Vec<(&'static str, HeaderValue)>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         let refused = Self::new(refusal.status, refusal.code, refusal.message);
         match refusal.retry_after {
-            Some(seconds) => refused.header(header::RETRY_AFTER.as_str(), &seconds.to_string()),
+            Some(seconds) => refused.header("retry-after", &seconds.to_string()),
             None => refused,
         }
     }
@@ -68,7 +68,7 @@ impl From<Refusal> for Refused {
 impl Refused {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self { status, code: code.into(), message, elements: Vec::new(), headers: HeaderMap::new() }
+        Self { status, code, message, elements: Vec::new(), headers: Vec::new() }
     }
 
     /// Adds an element to the error document.
@@ -80,7 +80,7 @@ impl Refused {
     /// Adds a header field; one that cannot be written is left out.
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.headers.push((name, value));
         }
         self
     }
@@ -90,7 +90,7 @@ impl Refused {
         let mut push = |name: &str, value: &str| {
             text.push_str(&format!("<{name}>{}</{name}>", escaped(value)));
         };
-        push("Code", &self.code);
+        push("Code", self.code);
         push("Message", &self.message);
         for (name, value) in &self.elements {
             push(name, value);
@@ -102,7 +102,9 @@ impl Refused {
     pub(crate) fn into_response(self) -> HttpResponse {
         let mut response = xml(self.document());
         *response.status_mut() = status(self.status);
-        response.headers_mut().extend(self.headers);
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, value);
+        }
         response
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use davmux_tree::TreePath;
 
 /// Buckets and folders in one tree, served over WebDAV.
 #[derive(Debug, Parser)]
@@ -61,6 +62,85 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The CORS rules of a mount's bucket: what pages in a browser may do with links into it.
+    Cors {
+        /// What to do.
+        #[command(subcommand)]
+        what: Cors,
+    },
     /// Read a password from standard input and print its hash for `password_hash`.
     HashPassword,
+}
+
+/// What to do with CORS rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cors {
+    /// Print the rules as they are.
+    Show {
+        /// Of which bucket.
+        #[command(flatten)]
+        bucket: OfMount,
+    },
+    /// Add the rule that lets pages read and write over links; every other rule stays. What changes is printed.
+    Apply {
+        /// Of which bucket.
+        #[command(flatten)]
+        bucket: OfMount,
+        /// Where the pages come from, such as https://example.com; more than once for several. `*` is everywhere.
+        #[arg(long, value_name = "ORIGIN", default_value = "*", value_parser = origin)]
+        origin: Vec<String>,
+        /// Print what would change, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// A mount of a file.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OfMount {
+    /// The mounts file.
+    #[arg(default_value = "mounts.yaml")]
+    pub(crate) file: PathBuf,
+    /// The path of the mount.
+    #[arg(long, value_name = "PATH", value_parser = tree_path)]
+    pub(crate) mount: TreePath,
+    /// One JSON object on standard output, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn tree_path(text: &str) -> Result<TreePath, String> {
+    TreePath::parse(text).map_err(|_| "a mount's path begins with a slash, such as /films".to_owned())
+}
+
+/// An origin as a browser says it (RFC 6454 section 6.2), or with one `*` in it, as buckets take it.
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let good = |host: &str| !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/?#@\\".contains(c));
+    if text != "*" && !host.is_some_and(good) {
+        return Err("an origin is `*`, or a scheme and a host and nothing behind, such as https://example.com".into());
+    }
+    if text.matches('*').count() > 1 {
+        return Err("an origin has one `*` at most".into());
+    }
+    // Browsers send it so, and buckets compare every letter.
+    Ok(text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        for good in ["*", "https://example.com", "http://127.0.0.1:8080", "https://*.example.com", "http://[::1]:80"] {
+            assert_eq!(origin(good).as_deref(), Ok(good));
+        }
+        assert_eq!(origin("https://Example.COM").as_deref(), Ok("https://example.com"));
+        for bad in
+            ["", "example.com", "https://", "https://a/", "https://a/b", "ftp://a", "https://u@a", "https://*.*", "a b"]
+        {
+            assert!(origin(bad).is_err(), "{bad:?}");
+        }
+    }
 }

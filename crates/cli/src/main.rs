@@ -1,11 +1,12 @@
 //! davmux: buckets and folders in one tree, served over WebDAV.
 //!
-//! What was typed (`args.rs`) becomes one of the commands: `serve.rs`, `check.rs`, `demo/`. Errors of all of them are printed
+//! What was typed (`args.rs`) becomes one of the commands: `serve.rs`, `check.rs`, `cors.rs`, `demo/`. Errors of all of them are printed
 //! here, once, with their causes, and become the exit status: 0 done, 1 it failed, 2 wrong usage (clap's own).
 
 mod app;
 mod args;
 mod check;
+mod cors;
 mod demo;
 mod logging;
 mod serve;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Check { file, json } => check::check(&file, json),
+        Command::Cors { what } => runtime()?.block_on(cors::cors(what)),
         Command::HashPassword => hash_password(),
         Command::Serve { file, listen } => {
             logging::begin(args.log_format, &args.log)?;

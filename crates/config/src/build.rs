@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use davmux_driver::Driver;
+use davmux_driver::{Admin, Driver};
 use davmux_driver_local::{Local, LocalOptions};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
 use davmux_driver_s3::{DogeCloud, OptionsError, S3, UploadMemory};
@@ -50,6 +50,22 @@ pub enum BuildError {
     Panicked(String),
 }
 
+/// Why nothing can be asked of a mount's storage.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The file has no such mount.
+    #[error("no mount is at {path}; there are {}", mounts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NoMount {
+        /// Where it was looked for.
+        path: TreePath,
+        /// Where there are mounts.
+        mounts: Vec<TreePath>,
+    },
+    /// The mount cannot be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
 /// What a driver says of options that it does not take.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -88,6 +104,23 @@ impl Config {
             Anonymous::ReadWrite => Some(of_all(Access::ReadWrite)),
         };
         Ok(Built { server: self.options(), base_path: self.server.base_path.to_string(), users, anonymous, tree })
+    }
+
+    /// What an administrator may ask of the storage at a mount. Asks it nothing yet.
+    ///
+    /// # Errors
+    /// [`AdminError`]
+    pub async fn admin(&self, path: &TreePath) -> Result<Arc<dyn Admin>, AdminError> {
+        let Some(mount) = self.mounts.iter().find(|mount| mount.path == *path).cloned() else {
+            let mounts = self.mounts.iter().map(|mount| mount.path.clone()).collect();
+            return Err(AdminError::NoMount { path: path.clone(), mounts });
+        };
+        let memory = UploadMemory::new(self.server.upload_memory);
+        let made = tokio::task::spawn_blocking(move || {
+            let Mount { at, path, storage, .. } = mount;
+            admin(storage, memory).map_err(|source| BuildError::Mount { at, path, source })
+        });
+        Ok(made.await.map_err(|error| BuildError::Panicked(error.to_string()))??)
     }
 
     fn options(&self) -> Options {
@@ -136,5 +169,13 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
             // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
             if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
         }
+    })
+}
+
+/// One arm a driver. An administrator sees the storage itself, without what the tree puts around it.
+fn admin(storage: Storage, memory: UploadMemory) -> Result<Arc<dyn Admin>, DriverError> {
+    Ok(match storage {
+        Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
+        Storage::S3(bucket) => Arc::new(S3::open(bucket.options, memory)?),
     })
 }

@@ -28,7 +28,7 @@ mod units;
 mod walk;
 mod yaml;
 
-pub use build::{BuildError, Built, DriverError};
+pub use build::{AdminError, BuildError, Built, DriverError};
 pub use file::{Bucket, Config, Folder, Mount, Password, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
 pub use secret::Secret;

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Body, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages, ReadReply,
-    ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
+    Admin, Body, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages,
+    ReadReply, ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
 };
 
 use crate::look::{look, look_at, may_name, open, standing};
@@ -51,6 +51,9 @@ impl Local {
         .await
     }
 }
+
+/// A folder has neither CORS rules nor uploads that a stranger could have begun.
+impl Admin for Local {}
 
 #[async_trait]
 impl Driver for Local {

@@ -25,6 +25,8 @@ use crate::settings::ObjectSettings;
 
 /// Name of the metadata that tells one upload from another, without `x-amz-meta-`.
 pub(crate) const NONCE: &str = "davmux-upload";
+/// Backblaze's native API (backblaze.com/apidocs/b2-authorize-account).
+const B2_API: &str = "https://api.backblazeb2.com";
 
 /// A bucket, how it is reached and who signs.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(crate) struct Bucket {
     pub(crate) settings: ObjectSettings,
     /// What its answers have taught.
     pub(crate) habits: Habits,
+    /// Where Backblaze's native API answers.
+    pub(crate) b2_api: Place,
 }
 
 /// The host that stands in links instead of the endpoint's.
@@ -61,6 +65,8 @@ impl Bucket {
     pub(crate) fn new(options: &S3Options, keys: Option<Arc<Keys>>) -> Result<Self, OptionsError> {
         let Address { provider, dialect, bucket: name, region, service, path_style, custom } = Address::of(options)?;
         options.check_headers()?;
+        let b2_api = set(&options.b2_api).unwrap_or_else(|| B2_API.to_owned());
+        let b2_api = place(&b2_api).ok_or(OptionsError::Endpoint(b2_api))?;
         let keys = match keys {
             Some(keys) => keys,
             None => Arc::new(options.keys(&region)?),
@@ -80,6 +86,7 @@ impl Bucket {
             link_disposition: options.link_disposition,
             settings: options.settings.clone(),
             habits: Habits::default(),
+            b2_api,
         })
     }
 

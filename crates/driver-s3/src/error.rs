@@ -146,6 +146,20 @@ impl Failure {
         }
     }
 
+    /// From an answer of a provider's own API that tells a code and a message.
+    pub(crate) fn told(
+        status: http::StatusCode,
+        headers: &http::HeaderMap,
+        code: Option<&str>,
+        message: Option<&str>,
+    ) -> Self {
+        Self {
+            status: Some(status.as_u16()),
+            retry_after: headers.get("retry-after").and_then(|value| value.to_str().ok()).and_then(wait),
+            ..Self::member(code, message)
+        }
+    }
+
     /// From an error of the SDK.
     pub(crate) fn sdk<E>(error: &SdkError<E, HttpResponse>) -> Self
     where
@@ -328,6 +342,15 @@ impl Failure {
     /// The error of `op` on `path` in `bucket`.
     pub(crate) fn into_error(self, op: &'static str, path: &RelPath, bucket: &str) -> Error {
         let advice = self.advice(bucket);
+        self.with_advice(op, path, advice)
+    }
+
+    /// The error of `op` on the bucket as a whole, with this advice.
+    pub(crate) fn explained(self, op: &'static str, advice: &str) -> Error {
+        self.with_advice(op, &RelPath::root(), Some(advice.to_owned()))
+    }
+
+    fn with_advice(self, op: &'static str, path: &RelPath, advice: Option<String>) -> Error {
         let said = match (&self.code, &self.message) {
             // Our own words, whole.
             (None, Some(text)) if matches!(self.cause, Cause::Credentials { .. }) => Some(text.clone()),

@@ -20,9 +20,10 @@
 //! # What is deliberately absent
 //!
 //! Empty folders: `davmux-driver-placeholder` keeps them. Caches, locks and the resumption of a read that was cut: the
-//! tree's. Versions, access lists and bucket settings. Renames: S3 has none.
+//! tree's. Versions and access lists. Renames: S3 has none.
 
 mod address;
+mod admin;
 mod bucket;
 mod client;
 mod commit;

@@ -97,6 +97,8 @@ pub struct S3Options {
     pub part_size: Option<u64>,
     /// Parts of one upload that are sent at the same time; at least 1.
     pub upload_parallelism: usize,
+    /// Base URL of Backblaze's native API, for a bucket of B2. `None`: `https://api.backblazeb2.com`.
+    pub b2_api: Option<String>,
 }
 
 impl S3Options {
@@ -122,6 +124,7 @@ impl S3Options {
             settings: ObjectSettings::default(),
             part_size: None,
             upload_parallelism: 4,
+            b2_api: None,
         }
     }
 

@@ -28,7 +28,7 @@ const LONGEST_KEY: usize = 1024;
 /// A bucket, or a prefix of one. Clones share the connections.
 #[derive(Clone, Debug)]
 pub struct S3 {
-    bucket: Arc<Bucket>,
+    pub(crate) bucket: Arc<Bucket>,
     memory: UploadMemory,
     cut: Cut,
     capabilities: Capabilities,

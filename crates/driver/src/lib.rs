@@ -15,6 +15,7 @@
 //! * **Conditions are data** ([`When`]), not extra methods.
 //! * **Paths, not keys, cross the boundary.** A [`RelPath`] is checked once; a driver maps it to its own form and never
 //!   sees a `..`.
+//! * **What an administrator asks is a trait of its own** ([`Admin`]): no client's request ever needs it.
 //! * **An [`ErrorKind`] says what happened in the storage**; which HTTP status that becomes is decided in one place,
 //!   far above.
 //!
@@ -23,6 +24,7 @@
 //! No runtime, no SDK, no HTTP server; no caching, no permissions, no retries across calls, no opinion about WebDAV.
 //! `docs/writing-a-driver.md` leads through a new driver; the `davmux-driver-testkit` crate proves it.
 
+mod admin;
 mod driver;
 mod entry;
 mod error;
@@ -32,6 +34,7 @@ mod path;
 mod read;
 mod upload;
 
+pub use admin::{Admin, CorsRule, UploadInProgress, UploadPages};
 pub use driver::{Capabilities, Driver, Expect, Native, Page, Pages, Removal, Usage};
 pub use entry::{Entry, Etag, Kind};
 pub use error::{Error, ErrorKind, Result};

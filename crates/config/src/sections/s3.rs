@@ -42,6 +42,8 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         custom_host: url(section, "custom_host", "a host or an http or https URL such as cdn.example.com"),
         custom_host_presign: section.flag("custom_host_presign").unwrap_or(false),
         remove_bucket: section.flag("remove_bucket").unwrap_or(false),
+        // No key of the file: nobody has a Backblaze of their own, except for tests.
+        b2_api: (section.walk.environment)("DAVMUX_B2_API"),
         ..S3Options::new(bucket.map_or("", |text| text.as_str()))
     };
     super::s3_objects::objects(section, &mut options);

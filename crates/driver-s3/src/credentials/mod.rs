@@ -38,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Credentials in the form that signing takes.
 #[derive(Debug)]
 pub(crate) struct Signer {
-    credentials: Credentials,
+    pub(crate) credentials: Credentials,
     pub(crate) identity: Identity,
 }
 

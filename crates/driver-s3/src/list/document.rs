@@ -55,7 +55,7 @@ impl Intercept for WholeListing {
 }
 
 /// Whether this is one whole element of this name and nothing else.
-fn check(document: &[u8], root: &str) -> Result<(), NotAListing> {
+pub(crate) fn check(document: &[u8], root: &str) -> Result<(), NotAListing> {
     if is_web_page(document) {
         return Err(NotAListing::WebPage);
     }

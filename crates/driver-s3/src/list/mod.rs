@@ -1,6 +1,6 @@
 //! Listings: ListObjectsV2 or ListObjects, page by page, the next one fetched while the last is read.
 
-mod document;
+pub(crate) mod document;
 mod habits;
 mod page;
 mod v1;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod admin;
+mod b2;
 mod changing;
 mod linking;
 mod listing;

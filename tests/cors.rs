@@ -127,19 +127,23 @@ async fn over_the_native_api_of_b2_the_documented_rule_is_added_and_no_secret_is
 
 #[tokio::test]
 async fn where_there_is_no_api_the_rule_and_what_to_do_are_printed() {
-    let s3 = s3().await;
-    let file = File::with(&bucket("/films", &s3, &["provider: minio"]));
+    // Its host tells the provider, and nobody is asked: there is nothing to be reached under this name from a test.
+    let file = File::with(
+        "  - path: /films\n    driver: s3\n    bucket: films\n    endpoint: https://oss-cn-hangzhou.aliyuncs.com\n    \
+         access_key_id: LTAI5tExampleExampleEx00\n    secret_access_key: thirtyLettersOfASecretKey00000\n",
+    );
     let (code, out, err) = file.cors("apply", &["--mount", "/films", "--origin", "https://a.example"], None).await;
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("origins    https://a.example\n"), "{out}");
-    assert!(err.contains("cannot be set from here") && err.contains("MinIO"), "{err}");
+    assert!(err.contains("cannot be set from here") && err.contains("OSS"), "{err}");
     let (code, out, _) = file.cors("apply", &["--mount", "/films", "--json"], None).await;
     assert_eq!(code, Some(1));
     let out = json(&out);
     assert_eq!((&out["changed"], &out["rule"]["max_age"]), (&false.into(), &3600.into()));
-    assert!(out["by_hand"].as_str().unwrap().contains("MinIO"));
-    assert_eq!(file.cors("show", &["--mount", "/films"], None).await.0, Some(1));
-    assert_eq!(s3.recorder().total(), 0, "nothing was asked");
+    assert!(out["by_hand"].as_str().unwrap().contains("OSS"));
+    let (code, _, err) = file.cors("show", &["--mount", "/films"], None).await;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("/films") && err.contains("OSS"), "{err}");
 }
 
 #[tokio::test]

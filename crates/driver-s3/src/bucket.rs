@@ -10,6 +10,7 @@ use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
+use http::uri::Scheme;
 
 use crate::address::Address;
 use crate::client;
@@ -65,8 +66,8 @@ impl Bucket {
     pub(crate) fn new(options: &S3Options, keys: Option<Arc<Keys>>) -> Result<Self, OptionsError> {
         let Address { provider, dialect, bucket: name, region, service, path_style, custom } = Address::of(options)?;
         options.check_headers()?;
-        let b2_api = set(&options.b2_api).unwrap_or_else(|| B2_API.to_owned());
-        let b2_api = place(&b2_api).ok_or(OptionsError::Endpoint(b2_api))?;
+        let b2_api = options.b2_api.as_deref().unwrap_or(B2_API);
+        let b2_api = Place::service(b2_api, &Scheme::HTTPS).ok_or_else(|| OptionsError::Endpoint(b2_api.to_owned()))?;
         let keys = match keys {
             Some(keys) => keys,
             None => Arc::new(options.keys(&region)?),

@@ -43,7 +43,7 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         custom_host_presign: section.flag("custom_host_presign").unwrap_or(false),
         remove_bucket: section.flag("remove_bucket").unwrap_or(false),
         // No key of the file: nobody has a Backblaze of their own, except for tests.
-        b2_api: (section.walk.environment)("DAVMUX_B2_API"),
+        b2_api: (section.walk.environment)("DAVMUX_B2_API").filter(|url| !url.is_empty()),
         ..S3Options::new(bucket.map_or("", |text| text.as_str()))
     };
     super::s3_objects::objects(section, &mut options);

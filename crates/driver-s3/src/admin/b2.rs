@@ -217,7 +217,10 @@ async fn once(url: &str, authorization: &Secret, body: Option<&Value>) -> Result
             Err(_) => Err(refused(head.status, &head.headers, &Value::Null, authorization)),
         }
     };
-    tokio::time::timeout(ATTEMPT, work).await.unwrap_or_else(|_| Err(Failure::timeout()))
+    match tokio::time::timeout(ATTEMPT, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::timeout()),
+    }
 }
 
 /// From an error document. Some messages repeat the token, and those are not passed on.

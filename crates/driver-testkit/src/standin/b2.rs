@@ -342,7 +342,7 @@ fn check(rule: &Value) -> Result<(), Refused> {
     if let Some(unknown) = operations.iter().find(|operation| !OPERATIONS.contains(operation)) {
         return Err(bad_request(format!("unknown operation in allowedOperations: {unknown}")));
     }
-    if !rule["maxAgeSeconds"].as_u64().is_some_and(|seconds| seconds <= 86_400) {
+    if rule["maxAgeSeconds"].as_u64().is_none_or(|seconds| seconds > 86_400) {
         return Err(bad_request("maxAgeSeconds must be between 0 and 86400"));
     }
     let lists = [list("allowedOrigins")?, operations, list("allowedHeaders")?, list("exposeHeaders")?];

@@ -29,7 +29,6 @@ pub(super) static RCLONE: Provider = Provider {
     session_token: true,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,
-    exchanges_keys: false,
     cors: Cors::ByHand("`rclone serve s3` keeps no CORS rules for a bucket; it allows every origin"),
     page: Page {
         notes: &[

@@ -29,7 +29,6 @@ pub(super) static SEAWEEDFS: Provider = Provider {
     session_token: true,
     custom_hosts: CustomHosts::Signed,
     keys: Keys::NOT_KNOWN,
-    exchanges_keys: false,
     cors: Cors::S3,
     page: Page {
         notes: &[

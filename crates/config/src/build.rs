@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use davmux_driver::{Admin, Driver};
 use davmux_driver_local::{Local, LocalOptions};
+use davmux_driver_opendal::{UpYun, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
 use davmux_driver_s3::{DogeCloud, OptionsError, S3, UploadMemory};
 use davmux_server::{Anonymous, Options};
@@ -73,6 +74,9 @@ pub enum DriverError {
     /// `s3`
     #[error(transparent)]
     S3(#[from] OptionsError),
+    /// `upyun`
+    #[error(transparent)]
+    UpYun(#[from] UpYunOptionsError),
     /// `placeholder`
     #[error(transparent)]
     Placeholder(#[from] InvalidNames),
@@ -169,6 +173,7 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
             // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
             if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
         }
+        Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
     })
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use davmux_driver_opendal::UpYunOptions;
 use davmux_driver_s3::S3Options;
 use davmux_server::{Anonymous, IpNet, Listen};
 use davmux_tree::{Access, MountOptions, RedirectRule, TreePath};
@@ -93,6 +94,8 @@ pub enum Storage {
     Local(Folder),
     /// `s3`
     S3(Box<Bucket>),
+    /// `upyun`
+    UpYun(Box<UpYunOptions>),
 }
 
 /// A mount with `driver: local`.

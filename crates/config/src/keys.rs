@@ -129,6 +129,32 @@ pub(crate) const S3: &[Key] = &[
     Key::later("junk", &["keep"]),
 ];
 
+/// A mount with `driver: upyun`.
+pub(crate) const UPYUN: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("bucket"),
+    Key::known("operator"),
+    Key::alias("operator_name", "operator"),
+    Key::known("password"),
+    Key::alias("operator_password", "password"),
+    Key::known("password_file"),
+    Key::known("endpoint"),
+    Key::known("custom_host"),
+    Key::known("link_token"),
+    Key::alias("anti_theft_chain_token", "link_token"),
+    Key::known("link_token_file"),
+    Key::known("link_disposition"),
+    Key::known("root_folder_path"),
+    Key::known("sign_url_expire"),
+    Key::known("read"),
+    Key::alias("webdav_policy", "read"),
+    Key::known("list_cache"),
+    Key::known("read_only"),
+    Key::later("proxy_url", &[""]),
+    Key::later("junk", &["keep"]),
+];
+
 /// Every section with the heading that it has in `docs/config.md`.
 #[cfg(test)]
 pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
@@ -138,6 +164,7 @@ pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("redirect_rules", REDIRECT_RULE),
     ("mounts, driver local", LOCAL),
     ("mounts, driver s3", S3),
+    ("mounts, driver upyun", UPYUN),
 ];
 
 #[cfg(test)]

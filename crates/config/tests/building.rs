@@ -37,6 +37,7 @@ async fn all_drivers_are_made_without_asking_a_storage() {
     let text = "version: 1\nserver: {anonymous: read-only}\nmounts:\n  - {path: /kept, driver: s3, bucket: b, endpoint: \"http://127.0.0.1:1\", access_key_id: a, \
                 secret_access_key: b, region: us-east-1}\n  - {path: /bare, driver: s3, bucket: b, endpoint: \"http://127.0.0.1:1\", \
                 access_key_id: a, secret_access_key: b, region: us-east-1, placeholder: \"\", read_only: true}\n  \
+                - {path: /u, driver: upyun, bucket: b, operator: a, password: c, endpoint: \"http://127.0.0.1:1\"}\n  \
                 - {path: /, driver: local, root_folder_path: missing}\n";
     let built = built(text, dir.path()).await;
     let mounts: Vec<_> = built
@@ -44,7 +45,8 @@ async fn all_drivers_are_made_without_asking_a_storage() {
         .mounts()
         .map(|mount| (mount.path().to_string(), mount.driver().name(), mount.options().read_only))
         .collect();
-    assert_eq!(mounts.len(), 3);
+    assert_eq!(mounts.len(), 4);
+    assert!(mounts.contains(&("/u".to_owned(), "upyun", false)), "{mounts:?}");
     assert!(mounts.contains(&("/bare".to_owned(), "s3", true)), "{mounts:?}");
     assert!(built.anonymous.is_some_and(|view| view.writable(&RelPath::parse("kept/x").unwrap()).is_err()));
 }

@@ -16,6 +16,7 @@ fn parse_in(text: &str, folder: &Path) -> Config {
     let environment = |name: &str| match name {
         "S3_KEY" => Some("key".to_owned()),
         "S3_SECRET" => Some("secret".to_owned()),
+        "UPYUN_PASSWORD" => Some("password".to_owned()),
         "RO" => Some("true".to_owned()),
         "SIZE" => Some("64".to_owned()),
         "YAML" => Some("x,y:[".to_owned()),
@@ -33,7 +34,7 @@ fn s3(more: &str) -> (davmux_config::Bucket, davmux_tree::MountOptions) {
     let mount = config.mounts.into_iter().next().unwrap();
     match mount.storage {
         Storage::S3(bucket) => (*bucket, mount.options),
-        Storage::Local(_) => panic!("not a bucket"),
+        _ => panic!("not a bucket"),
     }
 }
 
@@ -46,7 +47,8 @@ fn the_example_is_read_as_it_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mounts.example.yaml");
     let text = std::fs::read_to_string(path).unwrap();
     let config = parse(&text);
-    assert_eq!(config.mounts.iter().map(|mount| mount.path.to_string()).collect::<Vec<_>>(), ["/documents", "/films"]);
+    let paths: Vec<_> = config.mounts.iter().map(|mount| mount.path.to_string()).collect();
+    assert_eq!(paths[..3], ["/documents", "/films", "/uss"]);
     assert_eq!(config.users.len(), 2);
     let Storage::S3(films) = &config.mounts[1].storage else { panic!() };
     let films = &films.options;
@@ -60,7 +62,7 @@ fn the_example_shows_the_defaults() {
     let shown = parse(&std::fs::read_to_string(path).unwrap());
     let bare = parse("version: 1\nmounts:\n  - { path: /films, driver: s3, bucket: films }\n");
     let defaults = |config: &Config| {
-        let mount = config.mounts.last().unwrap();
+        let mount = config.mounts.iter().find(|mount| mount.path.to_string() == "/films").unwrap();
         let Storage::S3(bucket) = &mount.storage else { panic!() };
         let server = &config.server;
         let proxies = server.trusted_proxies.clone();

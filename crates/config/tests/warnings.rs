@@ -118,3 +118,22 @@ fn settings_of_a_custom_host_that_have_no_effect() {
     assert_eq!(all("sign_url_expire: 4h, custom_host: h").len(), 1);
     assert_eq!(all("sign_url_expire: 4h, custom_host: h, custom_host_presign: true").len(), 0);
 }
+
+#[test]
+fn a_domain_of_downloads_where_upyuns_api_belongs_and_a_token_without_a_domain() {
+    let about = |more: &str| {
+        let text = format!(
+            "version: 1\nserver: {{anonymous: read-only, state_dir: s}}\nmounts:\n  - {{path: /, driver: upyun, bucket: b, \
+             operator: o, password: p, {more}}}\n"
+        );
+        let config =
+            Config::parse(&text, "m.yaml", Path::new("/"), |_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        config.warnings().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert!(about("endpoint: dl.example.com").contains("the domain of downloads is `custom_host`"));
+    for api in ["v0.api.upyun.com", "https://v1.api.upyun.com/", "http://127.0.0.1:99"] {
+        assert_eq!(about(&format!("endpoint: \"{api}\"")), "");
+    }
+    assert!(about("link_token: t").contains("nothing without `custom_host`"));
+    assert_eq!(about("link_token: t, custom_host: dl.example.com"), "");
+}

@@ -7,6 +7,7 @@ mod s3_objects;
 mod s3_provider;
 mod server;
 mod together;
+mod upyun;
 mod users;
 
 use davmux_tree::{InvalidPath, TreePath};

@@ -37,6 +37,7 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
     let keys = match driver {
         Some("local") => keys::LOCAL,
         Some("s3") => keys::S3,
+        Some("upyun") => keys::UPYUN,
         _ => return (None, None),
     };
     let Some(section) = walk.section(node, "this mount", keys) else { return (None, None) };
@@ -46,6 +47,7 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
     let read_only = section.flag("read_only").unwrap_or(false);
     let (storage, options) = match driver {
         Some("local") => super::local::local(&section),
+        Some("upyun") => super::upyun::upyun(&section),
         _ => super::s3::s3(&section),
     };
     let mount = match (&place, storage) {
@@ -59,7 +61,7 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
 
 /// Which keys a mount has depends on its driver, so this one is read before the others.
 fn driver(walk: &Walk<'_>, node: &Node) -> Option<&'static str> {
-    const DRIVERS: [&str; 2] = ["local", "s3"];
+    const DRIVERS: [&str; 3] = ["local", "s3", "upyun"];
     let pairs = walk.pairs(node, "a mount")?;
     let Some(pair) = pairs.iter().find(|pair| pair.key == "driver") else {
         let hint = match pairs.iter().find(|pair| nearest(&pair.key, ["driver"].into_iter()).is_some()) {
@@ -69,7 +71,7 @@ fn driver(walk: &Walk<'_>, node: &Node) -> Option<&'static str> {
         walk.mistake(node.at, format!("this mount has no `driver`, and needs one: {}{hint}", DRIVERS.join(" or ")));
         return None;
     };
-    let text = walk.scalar(&pair.node, "driver", "local or s3")?;
+    let text = walk.scalar(&pair.node, "driver", "a word such as local or s3")?;
     let found = DRIVERS.into_iter().find(|driver| *driver == text.as_str());
     if found.is_none() {
         walk.mistake(text.at, format!("driver: {} is not one of {}", text.shown(), DRIVERS.join(", ")));

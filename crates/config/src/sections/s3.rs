@@ -49,24 +49,33 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
     super::s3_objects::objects(section, &mut options);
     super::s3_provider::findings(section, &options);
     let placeholder = placeholder(section);
-    let mount = MountOptions {
-        read_only: false,
+    let mount = MountOptions { link_life: link_life(section), ..remote(section) };
+    (bucket.map(|_| Storage::S3(Box::new(Bucket { options, placeholder }))), mount)
+}
+
+/// What the tree must know of a storage behind a network.
+pub(super) fn remote(section: &Section<'_>) -> MountOptions {
+    MountOptions {
         read: read_policy(section).unwrap_or_default(),
         list_cache: section
             .parsed("list_cache", "a duration up to 7d, such as 60s, or 0", |text| {
                 units::duration(text, None).filter(|kept| *kept <= WEEK)
             })
             .unwrap_or(Duration::from_secs(60)),
-        link_life: section
-            .parsed("sign_url_expire", "a duration from 1s to 7d, such as 4h", |text| {
-                units::duration(text, Some(HOUR)).filter(|life| (Duration::from_secs(1)..=WEEK).contains(life))
-            })
-            .unwrap_or(4 * HOUR),
-    };
-    (bucket.map(|_| Storage::S3(Box::new(Bucket { options, placeholder }))), mount)
+        ..MountOptions::default()
+    }
 }
 
-fn url(section: &Section<'_>, name: &'static str, expected: &str) -> Option<String> {
+/// The least life of a link.
+pub(super) fn link_life(section: &Section<'_>) -> Duration {
+    section
+        .parsed("sign_url_expire", "a duration from 1s to 7d, such as 4h", |text| {
+            units::duration(text, Some(HOUR)).filter(|life| (Duration::from_secs(1)..=WEEK).contains(life))
+        })
+        .unwrap_or(4 * HOUR)
+}
+
+pub(super) fn url(section: &Section<'_>, name: &'static str, expected: &str) -> Option<String> {
     let text = section.text(name)?;
     let host = text.as_str().strip_prefix("http://").or_else(|| text.as_str().strip_prefix("https://"));
     let host = host.unwrap_or(text.as_str());
@@ -122,7 +131,7 @@ fn key_pair(section: &Section<'_>) -> Option<KeyPair> {
     })
 }
 
-fn prefix(section: &Section<'_>) -> String {
+pub(super) fn prefix(section: &Section<'_>) -> String {
     let Some(text) = section.text("root_folder_path") else { return String::new() };
     let prefix = text.as_str().trim_matches('/');
     if RelPath::parse(prefix).is_err() {

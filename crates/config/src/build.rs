@@ -182,5 +182,6 @@ fn admin(storage: Storage, memory: UploadMemory) -> Result<Arc<dyn Admin>, Drive
     Ok(match storage {
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
         Storage::S3(bucket) => Arc::new(S3::open(bucket.options, memory)?),
+        Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
     })
 }

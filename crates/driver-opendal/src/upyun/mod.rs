@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages, ReadReply,
+    Admin, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages, ReadReply,
     ReadRequest, RelPath, Removal, Result, Upload, When, WriteRequest,
 };
 use futures_util::stream;
@@ -59,6 +59,9 @@ impl UpYun {
         Ok(Self { place: Arc::new(place), links, capabilities })
     }
 }
+
+/// UpYun's CORS rules are the console's, and its uploads end by themselves.
+impl Admin for UpYun {}
 
 #[async_trait]
 impl Driver for UpYun {

@@ -46,7 +46,7 @@ pub(crate) fn page<'a, T>(map: &'a BTreeMap<String, T>, query: &Query<'_>) -> Pa
     if query.limit == 0 {
         return Page { items, next: None };
     }
-    let mut from = if query.after >= query.prefix && !query.after.is_empty() {
+    let from = if query.after >= query.prefix && !query.after.is_empty() {
         // After a common prefix everything below it was given with it.
         match rolled_up(query.after, query) {
             Some(group) if group == query.after => behind(group),
@@ -55,7 +55,9 @@ pub(crate) fn page<'a, T>(map: &'a BTreeMap<String, T>, query: &Query<'_>) -> Pa
     } else {
         Bound::Included(query.prefix.to_owned())
     };
-    while let Some((key, value)) = map.range::<String, _>((from.as_ref(), Bound::Unbounded)).next() {
+    let rest = |from: Bound<String>| map.range::<String, _>((from.as_ref(), Bound::Unbounded));
+    let mut names = rest(from);
+    while let Some((key, value)) = names.next() {
         if !key.starts_with(query.prefix) {
             break;
         }
@@ -65,12 +67,9 @@ pub(crate) fn page<'a, T>(map: &'a BTreeMap<String, T>, query: &Query<'_>) -> Pa
         match rolled_up(key, query) {
             Some(group) => {
                 items.push(Item::Prefix(group));
-                from = behind(group);
+                names = rest(behind(group));
             }
-            None => {
-                items.push(Item::Key(key, value));
-                from = Bound::Excluded(key.clone());
-            }
+            None => items.push(Item::Key(key, value)),
         }
     }
     Page { items, next: None }

@@ -10,6 +10,7 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Config, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
     StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -29,6 +30,7 @@ use md5::{Digest as _, Md5};
 use crate::credentials::{CopySignerToAnswer, ForSdk, Keys, RetryWithNewKeys};
 use crate::error::wait;
 use crate::place::Place;
+use crate::resolve::Resolver;
 use crate::settings::{ObjectSettings, PutOn};
 
 /// Until a connection stands.
@@ -63,7 +65,11 @@ pub(crate) fn build(
         .with_max_attempts(ATTEMPTS)
         .with_initial_backoff(FIRST_PAUSE)
         .with_max_backoff(LONGEST_PAUSE);
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+        .build_with_resolver(Resolver);
     let config = Config::builder()
+        .http_client(http)
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         // Without the slash the SDK joins a path of the endpoint and the bucket to one segment.
@@ -84,6 +90,7 @@ pub(crate) fn build(
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_classifier(AsAsked)
         .interceptor(CountCalls)
+        .interceptor(AsAllTakeIt)
         .interceptor(PutOn(settings.clone()))
         .interceptor(FitAnswer)
         .build();
@@ -182,6 +189,45 @@ impl ClassifyRetry for AsAsked {
 
     fn priority(&self) -> RetryClassifierPriority {
         RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+/// Makes a request what all providers take. The SDK puts the name of the call into queries (`x-id`), for Amazon's logs,
+/// and Google refuses it (rclone `backend/s3/provider/GCS.yaml`); and it leaves out the length of a body that is empty,
+/// which Google and R2 want to be told (411).
+#[derive(Debug)]
+struct AsAllTakeIt;
+
+impl Intercept for AsAllTakeIt {
+    fn name(&self) -> &'static str {
+        "AsAllTakeIt"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        if let Some(uri) = without_x_id(request.uri()) {
+            request.set_uri(uri)?;
+        }
+        if matches!(request.method(), "PUT" | "POST") && request.body().content_length() == Some(0) {
+            request.headers_mut().insert("content-length", "0");
+        }
+        Ok(())
+    }
+}
+
+/// `None` where there is none.
+fn without_x_id(uri: &str) -> Option<String> {
+    let (path, query) = uri.split_once('?')?;
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("x-id=")).collect();
+    match kept.as_slice() {
+        [] => Some(path.to_owned()),
+        kept if kept.len() < query.split('&').count() => Some(format!("{path}?{}", kept.join("&"))),
+        _ => None,
     }
 }
 

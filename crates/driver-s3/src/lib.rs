@@ -43,6 +43,7 @@ mod place;
 pub mod provider;
 mod read;
 mod redirect;
+mod resolve;
 mod s3;
 mod settings;
 mod stat;

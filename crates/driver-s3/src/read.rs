@@ -28,6 +28,7 @@ use crate::error::{Failure, NOT_S3, backend, element};
 use crate::link::{follow_request, relay_request, relays_unsigned};
 use crate::options::OptionsError;
 use crate::redirect;
+use crate::resolve::Resolver;
 use crate::stat::stat;
 
 const OP: &str = "read";
@@ -38,16 +39,16 @@ const STALL: Duration = Duration::from_secs(60);
 /// Bytes of an error document that are looked at.
 const ERROR_LIMIT: usize = 64 * 1024;
 
-pub(crate) type Http = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+pub(crate) type Http = Client<HttpsConnector<HttpConnector<Resolver>>, Full<Bytes>>;
 
 /// A client with a pool of its own. The connector, with the system's TLS roots, is the whole process's: made when the
 /// first bucket is opened, so that missing roots are said then.
 ///
 /// A pool of all buckets would be one of all runtimes too, and a connection dies with the runtime that opened it.
 pub(crate) fn http() -> Result<Http, OptionsError> {
-    static CONNECTOR: OnceLock<Result<HttpsConnector<HttpConnector>, String>> = OnceLock::new();
+    static CONNECTOR: OnceLock<Result<HttpsConnector<HttpConnector<Resolver>>, String>> = OnceLock::new();
     let connector = CONNECTOR.get_or_init(|| {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));

@@ -296,21 +296,25 @@ impl Strict {
         }
     }
 
-    /// Scaleway: its own region, and 1,000 parts at most (its page on multipart uploads). Conditions on writes were not
-    /// found.
+    /// Scaleway: its own region, and 1,000 parts at most (its page on multipart uploads). Conditions on writes and copies
+    /// (its page "Using conditional writes" of July 2026); on deletions none were found.
     pub fn scaleway() -> Self {
         Self {
             one_auth: true,
             regions: Regions::Own,
             deletes: Deletes { digest: Digest::Any, ..Deletes::default() },
-            conditions: Conditions::writes(Condition::Ignored),
+            conditions: Conditions {
+                delete: Condition::Ignored,
+                delete_batch: Condition::Ignored,
+                ..Conditions::default()
+            },
             limits: Limits { max_parts: 1_000, ..LIMITS },
             ..Self::default()
         }
     }
 
-    /// MinIO: path style unless it is told a domain, its own region; conditions with PutObject. CORS is not a bucket's
-    /// there.
+    /// MinIO: path style unless it is told a domain, its own region; conditions with PutObject and CompleteMultipartUpload
+    /// (minio/minio `cmd/object-handlers.go`, `cmd/object-multipart-handlers.go`). CORS is not a bucket's there.
     pub fn minio() -> Self {
         let ignored = OnWrite::all(Condition::Ignored);
         Self {
@@ -319,7 +323,6 @@ impl Strict {
             regions: Regions::Own,
             deletes: Deletes { digest: Digest::Any, ..Deletes::default() },
             conditions: Conditions {
-                complete: ignored,
                 copy: ignored,
                 delete: Condition::Ignored,
                 delete_batch: Condition::Ignored,

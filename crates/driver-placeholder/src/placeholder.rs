@@ -216,6 +216,11 @@ impl Driver for Placeholder {
         self.inner.copy(from, to, when).await
     }
 
+    async fn begin_copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Box<dyn Upload>>> {
+        self.refuse_marker("copy", to)?;
+        self.inner.begin_copy(from, to, when).await
+    }
+
     async fn rename(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
         self.refuse_marker("rename", to)?;
         self.inner.rename(from, to, when).await

@@ -17,6 +17,7 @@ use crate::client;
 use crate::credentials::Keys;
 use crate::error::{Failure, NOT_S3};
 use crate::key::Root;
+use crate::learnt::{Ability, Learnt};
 use crate::list::Habits;
 use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
 use crate::place::Place;
@@ -34,8 +35,10 @@ const B2_API: &str = "https://api.backblazeb2.com";
 pub(crate) struct Bucket {
     pub(crate) name: String,
     pub(crate) provider: &'static Provider,
-    /// How the provider speaks, with what the mount says instead.
+    /// How the provider speaks, with what the mount says instead. What it turned out not to know is not taken off here:
+    /// see [`Bucket::spoken`].
     pub(crate) dialect: Dialect,
+    pub(crate) learnt: Learnt,
     pub(crate) client: Client,
     /// For reads.
     pub(crate) http: Http,
@@ -79,6 +82,7 @@ impl Bucket {
             name,
             provider,
             dialect,
+            learnt: Learnt::default(),
             root: Root::new(&options.root()?),
             keys,
             region,
@@ -89,6 +93,19 @@ impl Bucket {
             habits: Habits::default(),
             b2_api,
         })
+    }
+
+    /// The dialect without what the storage turned out not to know.
+    pub(crate) fn spoken(&self) -> Dialect {
+        self.learnt.within(self.dialect)
+    }
+
+    /// The storage said that it does not know this; from now on it is not asked for it.
+    pub(crate) fn lacks(&self, ability: Ability) {
+        if self.learnt.lacks(ability) {
+            let (bucket, provider) = (&self.name, self.provider.word);
+            tracing::warn!(bucket, provider, "the storage does not know {}", ability.instead());
+        }
     }
 
     /// The error of an SDK call.

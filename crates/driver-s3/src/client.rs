@@ -42,7 +42,7 @@ const LONG_ATTEMPT: Duration = Duration::from_secs(10 * 60);
 /// The slowest link that a part must get through on, in bytes a second.
 const SLOWEST: u64 = 64 * 1024;
 /// How often one call is sent at most.
-const ATTEMPTS: u32 = 4;
+pub(crate) const ATTEMPTS: u32 = 4;
 /// The first pause between two attempts at most; it doubles each time, and a random part of it is taken.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 

@@ -10,10 +10,12 @@ use davmux_driver::{Entry, Error, ErrorKind, Etag, Kind, RelPath, Result, When, 
 use crate::bucket::{Bucket, NONCE, entry_of};
 use crate::client::{for_bytes, for_long_work};
 use crate::error::Failure;
+use crate::learnt::Ability;
+use crate::stat::unfounded;
 
 const OP: &str = "write";
 /// Attempts against another writer that is in the middle of the same key (409).
-const CONFLICTS: u32 = 4;
+pub(crate) const CONFLICTS: u32 = 4;
 
 /// What is to appear, and how it is known again.
 #[derive(Debug)]
@@ -40,39 +42,92 @@ pub(crate) enum Call<'a> {
     },
 }
 
-/// The headers of a condition: If-None-Match and If-Match.
-fn conditions(when: &When) -> (Option<String>, Option<String>) {
+/// What a storage must know to check a condition itself.
+fn needed(when: &When) -> Option<Ability> {
     match when {
-        When::Always => (None, None),
-        When::Absent => (Some("*".to_owned()), None),
-        When::Matches(etag) => (None, Some(etag.as_str().to_owned())),
+        When::Always => None,
+        When::Absent => Some(Ability::WriteAbsent),
+        When::Matches(_) => Some(Ability::WriteMatches),
     }
+}
+
+/// Who sees to the condition of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// The storage, in one step with the change.
+    InTheCall,
+    /// A look right before. Another process can slip in between.
+    Before,
+}
+
+/// The headers of a condition: If-None-Match and If-Match.
+fn headers(when: &When, check: Check) -> (Option<String>, Option<String>) {
+    match when {
+        When::Absent if check == Check::InTheCall => (Some("*".to_owned()), None),
+        When::Matches(etag) if check == Check::InTheCall => (None, Some(etag.as_str().to_owned())),
+        When::Always | When::Absent | When::Matches(_) => (None, None),
+    }
+}
+
+/// Looks whether a condition holds, for a storage that does not check it itself: one call, none for [`When::Always`].
+pub(crate) async fn look_first(bucket: &Bucket, op: &'static str, path: &RelPath, when: &When) -> Result<()> {
+    if *when == When::Always {
+        return Ok(());
+    }
+    let fails = |kind| Err(Error::new(kind, op, path));
+    match (bucket.head(path).await, when) {
+        (Ok(_), When::Absent) => fails(ErrorKind::AlreadyExists),
+        (Ok(head), When::Matches(etag)) if head.e_tag().and_then(Etag::new).as_ref() == Some(etag) => Ok(()),
+        (Ok(_), _) => fails(ErrorKind::Precondition),
+        (Err(look), When::Matches(_)) if look.status == Some(404) => match bucket.has_members(path).await {
+            // The bucket at least is there.
+            Ok(_) => fails(ErrorKind::Precondition),
+            Err(failure) => Err(unfounded(bucket.failed(op, path, failure))),
+        },
+        // Should the bucket be missing, then the call that follows says so.
+        (Err(look), _) if look.status == Some(404) => Ok(()),
+        (Err(look), _) => Err(bucket.failed(op, path, look)),
+    }
+}
+
+/// Waits a little before a call that met another writer is sent again.
+pub(crate) async fn pause(tries: u32) {
+    tokio::time::sleep(Duration::from_millis(50 << tries.min(8)).mul_f64(rand::random())).await;
 }
 
 impl Commit<'_> {
     /// Makes the file appear, or tells why it did not.
     pub(crate) async fn run(&self, call: &Call<'_>) -> Result<Entry> {
+        let when = &self.request.when;
         let mut tries = 1;
         loop {
+            let check = if self.bucket.spoken().conditions.on_writes(when) { Check::InTheCall } else { Check::Before };
+            if check == Check::Before {
+                look_first(self.bucket, OP, self.path, when).await?;
+            }
             let sent = match call {
-                Call::Put(body) => self.put(body).await,
-                Call::Complete { upload_id, parts } => self.complete(upload_id, parts).await,
+                Call::Put(body) => self.put(body, check).await,
+                Call::Complete { upload_id, parts } => self.complete(upload_id, parts, check).await,
             };
             let failure = match sent {
                 Ok(etag) => return Ok(self.entry(etag)),
                 Err(failure) => failure,
             };
             if failure.is_conflict() && tries < CONFLICTS {
-                tokio::time::sleep(Duration::from_millis(50 << tries).mul_f64(rand::random())).await;
+                pause(tries).await;
                 tries += 1;
+                continue;
+            }
+            if let (Check::InTheCall, true, Some(ability)) = (check, failure.is_unknown(), needed(when)) {
+                self.bucket.lacks(ability);
                 continue;
             }
             return self.decide(failure).await;
         }
     }
 
-    async fn put(&self, body: &Bytes) -> Result<Option<Etag>, Failure> {
-        let (if_none_match, if_match) = conditions(&self.request.when);
+    async fn put(&self, body: &Bytes, check: Check) -> Result<Option<Etag>, Failure> {
+        let (if_none_match, if_match) = headers(&self.request.when, check);
         let call = self
             .bucket
             .client
@@ -93,8 +148,8 @@ impl Commit<'_> {
         Ok(reply.e_tag().and_then(Etag::new))
     }
 
-    async fn complete(&self, upload_id: &str, parts: &[CompletedPart]) -> Result<Option<Etag>, Failure> {
-        let (if_none_match, if_match) = conditions(&self.request.when);
+    async fn complete(&self, upload_id: &str, parts: &[CompletedPart], check: Check) -> Result<Option<Etag>, Failure> {
+        let (if_none_match, if_match) = headers(&self.request.when, check);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.to_vec())).build();
         let reply = self
             .bucket

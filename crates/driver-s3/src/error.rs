@@ -224,9 +224,30 @@ impl Failure {
                 || matches!(self.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed" | "InvalidArgument")))
     }
 
-    /// How long the storage asks to wait.
+    /// Whether the reason passes by itself, as its code says: for what has no status of its own, a member of a batch or
+    /// an error in a 200.
+    pub(crate) fn passes(&self) -> bool {
+        const CODES: [&str; 7] = [
+            "InternalError",
+            "OperationAborted",
+            "RequestTimeout",
+            "ServiceUnavailable",
+            "SlowDown",
+            "Throttling",
+            "TooManyRequests",
+        ];
+        self.code.as_deref().is_some_and(|code| CODES.contains(&code))
+    }
+
+    /// How long the storage asked to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Whether the storage does not know what it was asked for; it did nothing then.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self.status, Some(405 | 501))
+            || matches!(self.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed"))
     }
 
     /// Whether another writer was in the middle of the same key.

@@ -11,17 +11,16 @@ use futures_util::{StreamExt, stream};
 
 use crate::bucket::Bucket;
 use crate::credentials::Keys;
+use crate::cut::Cut;
 use crate::list::{self, Depth};
 use crate::provider::{BulkDelete, Provider};
-use crate::upload::{self, Cut, S3Upload};
-use crate::{OptionsError, S3Options, UploadMemory, copy, delete, link, read, stat};
+use crate::upload::S3Upload;
+use crate::{OptionsError, S3Options, UploadMemory, copy, copy_parts, delete, link, multipart, read, stat};
 
 /// The usual part.
 const PART: u64 = 8 << 20;
 /// The parts that S3 takes, in bytes; the last of an upload may be smaller.
 const PART_SIZES: std::ops::RangeInclusive<u64> = 5 << 20..=5 << 30;
-/// The largest object.
-const LARGEST: u64 = 5 << 40;
 /// The longest key of S3 in bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects").
 const LONGEST_KEY: usize = 1024;
 
@@ -54,20 +53,22 @@ impl S3 {
             return Err(OptionsError::PartSize(part));
         }
         let bucket = Arc::new(Bucket::new(&options, keys)?);
-        let delete_batch = match bucket.dialect.bulk_delete {
+        let dialect = bucket.dialect;
+        let cut = Cut::new(part, memory.total(), options.upload_parallelism, dialect.parts);
+        let delete_batch = match dialect.bulk_delete {
             BulkDelete::Keys(most) => most.clamp(1, delete::BATCH),
-            BulkDelete::None => 1,
+            BulkDelete::None => delete::BATCH,
         };
         Ok(Self {
             bucket,
-            cut: Cut { part: part.min(memory.total()), parallel: options.upload_parallelism.max(1) },
+            cut,
             memory,
             capabilities: Capabilities {
                 real_dirs: false,
-                atomic_conditions: true,
-                conditional_delete: false,
+                atomic_conditions: dialect.conditions.write_absent && dialect.conditions.write_matches,
+                conditional_delete: dialect.conditions.delete,
                 delete_batch,
-                max_file_size: Some(LARGEST),
+                max_file_size: Some(cut.largest()),
                 staging: None,
             },
         })
@@ -142,14 +143,11 @@ impl Driver for S3 {
             return Err(Error::new(ErrorKind::IsDir, "write", path));
         }
         self.may_be_written("write", path)?;
-        if request.size.is_some_and(|size| size > LARGEST) {
-            return Err(Error::new(ErrorKind::TooLarge, "write", path));
-        }
         Ok(Box::new(S3Upload::new(&self.bucket, &self.memory, self.cut, path, request)?))
     }
 
     async fn abort_upload(&self, path: &RelPath, upload_id: &str) -> Result<()> {
-        upload::abort(&self.bucket, path, upload_id).await
+        multipart::abort(&self.bucket, path, upload_id).await
     }
 
     async fn create_dir(&self, path: &RelPath) -> Result<()> {
@@ -180,6 +178,11 @@ impl Driver for S3 {
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
         self.may_be_written("copy", to)?;
         copy::copy(&self.bucket, from, to, when).await
+    }
+
+    async fn begin_copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Box<dyn Upload>>> {
+        self.may_be_written("copy", to)?;
+        copy_parts::begin(&self.bucket, from, to, when).await
     }
 }
 

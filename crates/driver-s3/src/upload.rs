@@ -1,6 +1,6 @@
 //! Writing: one PutObject for what fits into a part, parts sent in parallel for the rest.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::primitives::ByteStream;
@@ -9,43 +9,20 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use davmux_driver::meter::Meter;
 use davmux_driver::{Entry, Error, ErrorKind, RelPath, Result, Upload, WriteRequest};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::bucket::{Bucket, NONCE};
 use crate::client::for_bytes;
 use crate::commit::{Call, Commit};
+use crate::cut::{Cut, TooLarge};
 use crate::error::{Failure, backend};
 use crate::memory::UploadMemory;
-use crate::upload_document::AnyUploadDocument;
+use crate::multipart::{Multipart, completed_part, part_failed};
 
 const OP: &str = "write";
-/// Parts that S3 takes at most.
-const PARTS: u64 = 10_000;
-/// Parts of one size in a file of unknown length, before they become twice as large.
-const STEP: u64 = 1_000;
-/// The largest part.
-const LARGEST: u64 = 5 << 30;
-const MIB: u64 = 1 << 20;
-
-/// How uploads to one bucket are cut.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cut {
-    /// Bytes of a usual part.
-    pub(crate) part: u64,
-    /// Parts in flight at most.
-    pub(crate) parallel: usize,
-}
-
-impl Cut {
-    /// Bytes of part `number`, from 1.
-    fn part_size(self, number: u64, size: Option<u64>) -> u64 {
-        match size {
-            Some(size) => self.part.max(size.div_ceil(PARTS).next_multiple_of(MIB)),
-            None => self.part << ((number - 1) / STEP).min(16),
-        }
-        .min(LARGEST)
-    }
-}
+/// Bytes of a file of unknown length that are gathered before it takes memory for a part: most such files are smaller,
+/// and shall not hold what others wait for.
+const FIRST: usize = 64 * 1024;
 
 /// A part being gathered.
 #[derive(Debug)]
@@ -77,13 +54,13 @@ pub(crate) struct S3Upload {
     path: RelPath,
     request: WriteRequest,
     nonce: String,
+    /// The first bytes of a file of unknown length, [`FIRST`] at most.
+    first: BytesMut,
     part: Option<Part>,
     written: u64,
     /// Parts handed over so far.
     number: u64,
-    /// CreateMultipartUpload, on its way: a task of its own, so that its answer is not lost with a dropped future.
-    beginning: Option<JoinHandle<Result<()>>>,
-    id: Arc<OnceLock<String>>,
+    multipart: Multipart,
     sending: JoinSet<Result<Sent>>,
     sent: Vec<CompletedPart>,
     /// The buffer of a part that was sent, for the next one: allocated anew each time, the pieces of a large upload leave
@@ -91,7 +68,6 @@ pub(crate) struct S3Upload {
     spare: Option<BytesMut>,
     /// A write failed or was dropped half-way: what was taken is not known.
     broken: bool,
-    ended: bool,
 }
 
 impl S3Upload {
@@ -107,40 +83,48 @@ impl S3Upload {
             memory: memory.clone(),
             cut,
             path: path.clone(),
-            nonce: format!("{:032x}", rand::random::<u128>()),
+            nonce: nonce(),
+            first: BytesMut::new(),
             part: None,
             written: 0,
             number: 0,
-            beginning: None,
-            id: Arc::default(),
+            multipart: Multipart::new(bucket, path),
             sending: JoinSet::new(),
             sent: Vec::new(),
             spare: None,
             broken: false,
-            ended: false,
             request,
         };
-        let size = upload.cut.part_size(1, upload.request.size);
-        if size > upload.memory.total() || upload.request.size.is_some_and(|size| size > PARTS * LARGEST) {
-            return Err(upload.too_large(size));
+        if let Some(size) = upload.request.size {
+            upload.cut.check(size).map_err(|why| upload.too_large(why))?;
         }
         Ok(upload)
     }
 
-    fn too_large(&self, part: u64) -> Error {
-        Error::new(ErrorKind::TooLarge, OP, &self.path).with_detail(format!(
-            "a file of this size goes in parts of {} MiB, and upload_memory is {} MiB",
-            part / MIB,
-            self.memory.total() / MIB
-        ))
+    fn too_large(&self, why: TooLarge) -> Error {
+        Error::new(ErrorKind::TooLarge, OP, &self.path).with_detail(why)
     }
 
     /// Whether the file is known to be larger than one request carries.
     fn is_surely_large(&self) -> bool {
-        self.request.size.is_some_and(|size| size > self.cut.part_size(1, Some(size)))
+        self.request.size.is_some_and(|size| size > self.cut.part(1, Some(size)))
     }
 
     async fn take(&mut self, mut chunk: Bytes) -> Result<()> {
+        let written = self.written.saturating_add(chunk.len() as u64);
+        if self.request.size.is_some_and(|size| written > size) {
+            let detail = "more bytes came than were announced";
+            return Err(Error::new(ErrorKind::Incomplete, OP, &self.path).with_detail(detail));
+        }
+        if written > self.cut.largest() {
+            return Err(self.too_large(self.cut.beyond_reach()));
+        }
+        let is_first = self.request.size.is_none() && self.number == 0 && self.part.is_none();
+        if is_first && self.first.len() + chunk.len() <= FIRST {
+            self.first.extend_from_slice(&chunk);
+            self.written = written;
+            return Ok(());
+        }
         while !chunk.is_empty() {
             if self.part.as_ref().is_some_and(Part::is_full) {
                 self.hand_over().await?;
@@ -148,14 +132,15 @@ impl S3Upload {
             let part = match &mut self.part {
                 Some(part) => part,
                 None => {
-                    let next = self.next_part().await?;
+                    let mut next = self.next_part().await?;
+                    next.bytes.extend_from_slice(&std::mem::take(&mut self.first));
                     self.part.insert(next)
                 }
             };
             let count = chunk.len().min(part.size - part.bytes.len());
             part.bytes.extend_from_slice(&chunk[..count]);
             chunk.advance(count);
-            self.written += u64::try_from(count).unwrap_or(u64::MAX);
+            self.written += count as u64;
             if self.is_surely_large() {
                 self.begin();
             }
@@ -165,62 +150,31 @@ impl S3Upload {
 
     /// Waits for the memory of the next part. No other memory is held idle meanwhile.
     async fn next_part(&mut self) -> Result<Part> {
-        if self.number >= PARTS {
-            let detail = "the file has more parts than the storage takes";
-            return Err(Error::new(ErrorKind::TooLarge, OP, &self.path).with_detail(detail));
+        if !self.cut.has_part(self.number + 1) {
+            return Err(self.too_large(self.cut.beyond_reach()));
         }
-        let usual = self.cut.part_size(self.number + 1, self.request.size);
-        // A file that says its length takes no more than that; one that sends more than it said goes on in parts.
-        let left = self.request.size.and_then(|size| size.checked_sub(self.written)).filter(|left| *left > 0);
-        let size =
-            if self.number == 0 || self.is_surely_large() { left.map_or(usual, |left| left.min(usual)) } else { usual };
-        let share = self.memory.share(size).await.ok_or_else(|| self.too_large(usual))?;
-        let size = usize::try_from(size).map_err(|_| self.too_large(usual))?;
+        let usual = self.cut.part(self.number + 1, self.request.size);
+        // A file that says its length takes no more than that.
+        let size = self.request.size.map_or(usual, |size| usual.min(size.saturating_sub(self.written)));
+        let no_room = || self.too_large(self.cut.beyond_reach());
+        let share = self.memory.share(size).await.ok_or_else(no_room)?;
+        let size = usize::try_from(size).map_err(|_| no_room())?;
         let spare = self.spare.take().filter(|spare| spare.capacity() >= size);
         Ok(Part { bytes: spare.unwrap_or_else(|| BytesMut::with_capacity(size)), size, share })
     }
 
     /// Starts CreateMultipartUpload, once.
     fn begin(&mut self) {
-        if self.beginning.is_some() || self.id.get().is_some() {
-            return;
-        }
-        let (bucket, path, id) = (Arc::clone(&self.bucket), self.path.clone(), Arc::clone(&self.id));
-        let (nonce, content_type) = (self.nonce.clone(), self.request.content_type.clone());
-        self.beginning = Some(tokio::spawn(Meter::current().scope(async move {
-            let reply = bucket
-                .client
-                .create_multipart_upload()
-                .bucket(&bucket.name)
-                .key(bucket.root.key(&path))
-                .set_content_type(content_type.as_deref().map(ToOwned::to_owned))
-                .metadata(NONCE, nonce)
-                .customize()
-                .interceptor(AnyUploadDocument)
-                .send()
-                .await
-                .map_err(|error| bucket.error(OP, &path, &error))?;
-            let told = reply.upload_id().filter(|id| !id.is_empty());
-            let told = told.ok_or_else(|| backend(OP, &path, "the storage gave no id for the upload"))?;
-            id.get_or_init(|| told.to_owned());
-            Ok(())
-        })));
-    }
-
-    /// The id of the upload, once it has begun.
-    async fn begun(&mut self) -> Result<String> {
-        self.begin();
-        if let Some(beginning) = &mut self.beginning {
-            let result = beginning.await;
-            self.beginning = None;
-            result.map_err(|_| backend(OP, &self.path, "the upload was stopped"))??;
-        }
-        self.id.get().cloned().ok_or_else(|| backend(OP, &self.path, "the upload has no id"))
+        let (content_type, nonce) = (&self.request.content_type, &self.nonce);
+        self.multipart.begin(|create| {
+            create.set_content_type(content_type.as_deref().map(ToOwned::to_owned)).metadata(NONCE, nonce)
+        });
     }
 
     /// Sends the gathered part in the background.
     async fn hand_over(&mut self) -> Result<()> {
-        let id = self.begun().await?;
+        self.begin();
+        let id = self.multipart.id().await?;
         while self.sending.len() >= self.cut.parallel {
             self.one_sent().await?;
         }
@@ -262,10 +216,10 @@ impl S3Upload {
             let detail = "an earlier write of this upload did not end well";
             return Err(Error::new(ErrorKind::Incomplete, OP, &self.path).with_detail(detail));
         }
-        if self.beginning.is_none() && self.id.get().is_none() {
+        if !self.multipart.has_begun() {
             let (body, _share) = match self.part.take() {
                 Some(part) => (part.bytes.freeze(), Some(part.share)),
-                None => (Bytes::new(), None),
+                None => (std::mem::take(&mut self.first).freeze(), None),
             };
             return self.to_commit().run(&Call::Put(body)).await;
         }
@@ -276,7 +230,7 @@ impl S3Upload {
             self.one_sent().await?;
         }
         self.sent.sort_by_key(CompletedPart::part_number);
-        let id = self.begun().await?;
+        let id = self.multipart.id().await?;
         self.to_commit().run(&Call::Complete { upload_id: &id, parts: &self.sent }).await
     }
 
@@ -294,17 +248,13 @@ impl S3Upload {
     async fn clean_up(&mut self) -> Result<()> {
         self.part = None;
         self.sending.shutdown().await;
-        if let Some(beginning) = &mut self.beginning {
-            // Failed: then there is nothing to remove.
-            let _ = beginning.await;
-            self.beginning = None;
-        }
-        if let Some(id) = self.id.get() {
-            abort(&self.bucket, &self.path, id).await?;
-        }
-        self.ended = true;
-        Ok(())
+        self.multipart.abort().await
     }
+}
+
+/// What stands in the metadata of one upload and of no other.
+pub(crate) fn nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 #[async_trait]
@@ -322,7 +272,7 @@ impl Upload for S3Upload {
     async fn finish(mut self: Box<Self>) -> Result<Entry> {
         match self.commit().await {
             Ok(entry) => {
-                self.ended = true;
+                self.multipart.completed();
                 Ok(entry)
             }
             Err(error) => {
@@ -339,29 +289,14 @@ impl Upload for S3Upload {
     }
 
     fn upload_id(&self) -> Option<&str> {
-        self.id.get().map(String::as_str)
+        self.multipart.known_id()
     }
 }
 
 impl Drop for S3Upload {
     /// The last resort: nobody awaited the end.
     fn drop(&mut self) {
-        if self.ended || (self.beginning.is_none() && self.id.get().is_none()) {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (bucket, path, id) = (Arc::clone(&self.bucket), self.path.clone(), Arc::clone(&self.id));
-        let (beginning, mut sending) = (self.beginning.take(), std::mem::take(&mut self.sending));
-        runtime.spawn(async move {
-            sending.shutdown().await;
-            if let Some(beginning) = beginning {
-                let _ = beginning.await;
-            }
-            let Some(id) = id.get() else { return };
-            if let Err(error) = abort(&bucket, &path, id).await {
-                tracing::warn!(path = %path, error = %error, "an abandoned upload could not be removed");
-            }
-        });
+        self.multipart.abandon(std::mem::take(&mut self.sending));
     }
 }
 
@@ -380,53 +315,6 @@ async fn send_part(bucket: &Bucket, path: &RelPath, id: &str, number: i32, bytes
         .config_override(for_bytes(length));
     // TLS protects the body already, and hashing it costs more than sending it.
     let call = if bucket.endpoint.is_https() { call.disable_payload_signing() } else { call };
-    let reply = call.send().await.map_err(|error| {
-        let failure = Failure::sdk(&error);
-        if failure.is_code("NoSuchUpload") {
-            return backend(OP, path, "the storage no longer knows this upload; somebody removed it");
-        }
-        bucket.failed(OP, path, failure)
-    })?;
-    let etag = reply.e_tag().ok_or_else(|| backend(OP, path, "the storage gave no tag for a part"))?;
-    Ok(CompletedPart::builder().part_number(number).e_tag(etag).build())
-}
-
-/// Removes an upload at the storage; one that is gone is a success.
-pub(crate) async fn abort(bucket: &Bucket, path: &RelPath, id: &str) -> Result<()> {
-    let call = bucket.client.abort_multipart_upload().bucket(&bucket.name).key(bucket.root.key(path)).upload_id(id);
-    match call.send().await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let failure = Failure::sdk(&error);
-            if failure.is_code("NoSuchUpload") || failure.is_code("NoSuchKey") {
-                return Ok(());
-            }
-            Err(bucket.failed("abort upload", path, failure))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CUT: Cut = Cut { part: 8 * MIB, parallel: 4 };
-
-    #[test]
-    fn a_known_size_stays_within_ten_thousand_parts() {
-        for size in [1, 8 * MIB, 100_000_000, 80_000 * MIB, 80_000 * MIB + 1, 5 << 40] {
-            let part = CUT.part_size(1, Some(size));
-            assert!(size.div_ceil(part) <= PARTS, "{size}");
-            assert!(part == 8 * MIB || size > 80_000 * MIB, "{size}");
-        }
-        assert_eq!(100_000_000_u64.div_ceil(CUT.part_size(1, Some(100_000_000))), 12, "with begin and end 14 calls");
-    }
-
-    #[test]
-    fn parts_of_an_unknown_size_grow_until_five_terabytes_fit() {
-        let total: u64 = (1..=PARTS).map(|number| CUT.part_size(number, None)).sum();
-        assert!(total >= 5 << 40, "{total}");
-        assert_eq!(CUT.part_size(STEP, None), 8 * MIB);
-        assert_eq!(CUT.part_size(STEP + 1, None), 16 * MIB);
-    }
+    let reply = call.send().await.map_err(|error| part_failed(bucket, OP, path, Failure::sdk(&error)))?;
+    completed_part(number, reply.e_tag(), path)
 }

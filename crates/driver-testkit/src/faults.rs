@@ -224,7 +224,7 @@ fn failed(kind: ErrorKind, op: Op, path: &RelPath) -> Error {
         Op::CreateDir | Op::KeepDir => "create folder",
         Op::Delete => "delete",
         Op::Link => "link",
-        Op::Copy => "copy",
+        Op::Copy | Op::BeginCopy => "copy",
         Op::Rename => "rename",
         Op::SetModified => "set time",
         Op::Usage => "usage",
@@ -393,6 +393,17 @@ impl Driver for Faulty {
 
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
         self.hook().run(Op::Copy, &from.path, self.inner.copy(from, to, when)).await
+    }
+
+    async fn begin_copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Box<dyn Upload>>> {
+        let begun = self.hook().run(Op::BeginCopy, &from.path, self.inner.begin_copy(from, to, when)).await?;
+        Ok(match begun {
+            Native::Done(inner) => {
+                let (script, log) = (self.script.clone(), self.log.clone());
+                Native::Done(Box::new(FaultyUpload { inner, path: to.clone(), script, log }))
+            }
+            Native::Declined => Native::Declined,
+        })
     }
 
     async fn rename(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {

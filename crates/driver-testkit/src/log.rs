@@ -24,6 +24,7 @@ pub enum Op {
     Delete,
     Link,
     Copy,
+    BeginCopy,
     Rename,
     SetModified,
     Usage,

@@ -186,6 +186,16 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
         Ok(Native::Declined)
     }
 
+    /// Shortcut: begins the copy of a file that [`copy`](Self::copy) declined because it is too large for one step, where
+    /// the storage copies it piece by piece. It is an upload that takes no bytes: its [`finish`](Upload::finish) copies,
+    /// and its [`upload_id`](Upload::upload_id) is known at once, so what a crash leaves of it can be cleaned up.
+    ///
+    /// That `finish` fails with [`Unsupported`](crate::ErrorKind::Unsupported) where the storage turns out not to copy
+    /// pieces: nothing was changed, and the caller streams.
+    async fn begin_copy(&self, _from: &Entry, _to: &RelPath, _when: &When) -> Result<Native<Box<dyn Upload>>> {
+        Ok(Native::Declined)
+    }
+
     /// Shortcut: moves a file, or a folder with all its members, in one step. With [`When::Always`] whatever stands at
     /// the target, a folder with members too, is replaced: it goes only when the new one can take its place at once.
     async fn rename(&self, _from: &Entry, _to: &RelPath, _when: &When) -> Result<Native<Entry>> {

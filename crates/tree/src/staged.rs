@@ -24,9 +24,22 @@ impl Staged {
         Ok(Self { upload, spot: spot.clone(), uploads: tree.uploads.clone(), recorded: None })
     }
 
+    /// An upload that a driver has begun by itself.
+    pub(crate) async fn begun(tree: &Tree, spot: &Spot, upload: Box<dyn Upload>) -> Self {
+        let mut staged = Self { upload, spot: spot.clone(), uploads: tree.uploads.clone(), recorded: None };
+        staged.record().await;
+        staged
+    }
+
     pub(crate) async fn write(&mut self, chunk: Bytes) -> Result<()> {
         let written = self.upload.write(chunk).await;
         // Also after an error: what began before it is still to be removed.
+        self.record().await;
+        written
+    }
+
+    /// Makes the upload known to the state store, once it has an id.
+    async fn record(&mut self) {
         if self.recorded.is_none()
             && let Some(id) = self.upload.upload_id()
         {
@@ -37,7 +50,6 @@ impl Staged {
                 tracing::warn!(path = %self.spot.path, %error, "an upload's id cannot be kept; a crash now would leave it behind");
             }
         }
-        written
     }
 
     /// Commits, as [`Upload::finish`].

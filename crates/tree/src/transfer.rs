@@ -197,7 +197,7 @@ impl Tree {
     /// Copies exactly the version of a file that `entry` describes, by the storage itself or by streaming.
     pub(crate) async fn copy_version(&self, from: &Spot, entry: &Entry, to: &Spot, when: &When) -> Result<Entry> {
         if Arc::ptr_eq(&from.mount, &to.mount) {
-            match from.driver().copy(entry, &to.rel, when).await {
+            match self.copy_inside(from, entry, to, when).await {
                 Ok(Native::Done(copy)) => {
                     from.mount.answered();
                     return Ok(copy);
@@ -248,6 +248,27 @@ impl Tree {
             return Err(Error::new(Problem::Storage(ErrorKind::Incomplete), &from.path));
         }
         staged.finish().await.map_err(|error| refused(to, error))
+    }
+
+    /// Copies inside one storage, in one step or piece by piece, where it can.
+    async fn copy_inside(
+        &self,
+        from: &Spot,
+        entry: &Entry,
+        to: &Spot,
+        when: &When,
+    ) -> davmux_driver::Result<Native<Entry>> {
+        if let Native::Done(copy) = from.driver().copy(entry, &to.rel, when).await? {
+            return Ok(Native::Done(copy));
+        }
+        let Native::Done(upload) = from.driver().begin_copy(entry, &to.rel, when).await? else {
+            return Ok(Native::Declined);
+        };
+        match Staged::begun(self, to, upload).await.finish().await {
+            Ok(copy) => Ok(Native::Done(copy)),
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(Native::Declined),
+            Err(error) => Err(error),
+        }
     }
 
     /// The last step of the MOVE of a file: the source goes if it is still the version that was copied.

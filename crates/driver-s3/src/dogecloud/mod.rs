@@ -160,6 +160,10 @@ impl Driver for DogeCloud {
         self.late.bucket("copy", to).await?.copy(from, to, when).await
     }
 
+    async fn begin_copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Box<dyn Upload>>> {
+        self.late.bucket("copy", to).await?.begin_copy(from, to, when).await
+    }
+
     async fn rename(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
         self.late.bucket("rename", to).await?.rename(from, to, when).await
     }

@@ -1,5 +1,7 @@
 //! [`Dialect`]: how a provider speaks S3. Each field of it can be set for one mount ([`Overrides`]).
 
+use davmux_driver::When;
+
 /// How a provider speaks S3, as far as providers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
@@ -156,6 +158,15 @@ impl Conditions {
         copy_source: false,
         delete: false,
     };
+
+    /// Whether a write checks this condition itself.
+    pub(crate) fn on_writes(self, when: &When) -> bool {
+        match when {
+            When::Always => true,
+            When::Absent => self.write_absent,
+            When::Matches(_) => self.write_matches,
+        }
+    }
 }
 
 impl Dialect {

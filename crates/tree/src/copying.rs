@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use davmux_driver::{Entry, ErrorKind, Kind, RelPath, When};
 use futures_util::{StreamExt, stream};
 
 use crate::mounts::Spot;
+use crate::pace::{Pace, throttled};
 use crate::remove::Failed;
 use crate::transfer::{Copied, Job, Version, refused};
 use crate::tree::Tree;
@@ -32,6 +34,7 @@ pub(crate) struct Copying<'a> {
     unnameable: HashSet<RelPath>,
     /// A folder that the storage cannot keep empty.
     unkept: Option<Error>,
+    pace: Pace,
     copied: Copied,
 }
 
@@ -46,6 +49,7 @@ impl<'a> Copying<'a> {
             made: HashMap::new(),
             unnameable: HashSet::new(),
             unkept: None,
+            pace: Pace::new(MEMBERS_AT_ONCE),
             copied: Copied::default(),
         }
     }
@@ -141,10 +145,13 @@ impl<'a> Copying<'a> {
         // Keys need no folder above them, so their order does not matter.
         let targets: Vec<RelPath> = folders.iter().map(|folder| self.target_of(from, below, folder)).collect();
         let new: Vec<_> = targets.into_iter().filter(|target| self.folders.insert(target.clone())).collect();
-        let results: Vec<_> = stream::iter(new)
-            .map(|target| {
-                let spot = self.place(&target);
-                async move { (spot.driver().create_dir(&spot.rel).await, spot, target) }
+        let pace = &self.pace;
+        let places = new.into_iter().map(|target| (self.place(&target), target));
+        let results: Vec<_> = stream::iter(places.collect::<Vec<_>>())
+            .map(|(spot, target)| async move {
+                let asked = |made: &davmux_driver::Result<()>| made.as_ref().err().and_then(|e| throttled(e.kind()));
+                let made = pace.member(asked, || spot.driver().create_dir(&spot.rel)).await;
+                (made, spot, target)
             })
             .buffer_unordered(MEMBERS_AT_ONCE)
             .collect()
@@ -206,16 +213,12 @@ impl<'a> Copying<'a> {
                 ready.push((file, target));
             }
         }
-        let tree = self.tree;
+        let (tree, pace) = (self.tree, &self.pace);
         let results: Vec<_> = stream::iter(ready)
             .map(|(file, target)| {
                 let (source, place) = (from.at(file.path.clone()), self.place(&target));
                 async move {
-                    let copied = if tree.tasks.stopping() {
-                        Err(Error::new(Problem::Stopping, &source.path))
-                    } else {
-                        tree.copy_version(&source, &file, &place, &When::Always).await
-                    };
+                    let copied = pace.member(slow_down, || copy_member(tree, &source, &file, &place)).await;
                     (copied, source, file, target)
                 }
             })
@@ -234,6 +237,21 @@ impl<'a> Copying<'a> {
                 Err(error) => self.fail(&source, error),
             }
         }
+    }
+}
+
+async fn copy_member(tree: &Tree, source: &Spot, file: &Entry, place: &Spot) -> Result<Entry> {
+    if tree.tasks.stopping() {
+        return Err(Error::new(Problem::Stopping, &source.path));
+    }
+    tree.copy_version(source, file, place, &When::Always).await
+}
+
+/// Whether a storage asked to be asked less.
+fn slow_down(copied: &Result<Entry>) -> Option<Duration> {
+    match copied.as_ref().err()?.problem() {
+        Problem::Storage(kind) => throttled(kind),
+        _ => None,
     }
 }
 

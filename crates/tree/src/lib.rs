@@ -24,6 +24,7 @@ mod listing;
 mod locks;
 mod mounts;
 mod node;
+mod pace;
 mod path;
 mod properties;
 mod put;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use davmux_driver::{Driver, Entry, ErrorKind, Etag, Kind, RelPath, Removal, When};
 use futures_util::StreamExt;
@@ -11,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::leaving::Leave;
 use crate::locks::Claim;
 use crate::mounts::Spot;
+use crate::pace::{Pace, throttled};
 use crate::tree::Tree;
 use crate::walk::{Staying, has_real_dirs, walk};
 use crate::{Error, Problem, Result, TreePath};
@@ -212,6 +214,7 @@ struct Removals<'a> {
     top: &'a Spot,
     size: usize,
     at_once: usize,
+    pace: Arc<Pace>,
     batch: Vec<Removal>,
     under_way: FuturesUnordered<Batch>,
     staying: Staying,
@@ -221,10 +224,12 @@ struct Removals<'a> {
 impl<'a> Removals<'a> {
     fn new(top: &'a Spot) -> Self {
         let size = top.driver().capabilities().delete_batch.max(1);
+        let at_once = if size == 1 { 16 } else { 4 };
         Self {
             top,
             size,
-            at_once: if size == 1 { 16 } else { 4 },
+            at_once,
+            pace: Arc::new(Pace::new(at_once)),
             batch: Vec::new(),
             under_way: FuturesUnordered::new(),
             staying: Staying::default(),
@@ -252,7 +257,7 @@ impl<'a> Removals<'a> {
             self.one().await;
         }
         let (driver, batch) = (Arc::clone(self.top.mount.driver()), std::mem::take(&mut self.batch));
-        self.under_way.push(Box::pin(delete(driver, batch)));
+        self.under_way.push(Box::pin(delete(driver, batch, Arc::clone(&self.pace))));
     }
 
     /// Waits for one batch.
@@ -310,7 +315,17 @@ impl<'a> Removals<'a> {
 async fn delete(
     driver: Arc<dyn Driver>,
     batch: Vec<Removal>,
+    pace: Arc<Pace>,
 ) -> (Vec<RelPath>, davmux_driver::Result<Vec<(RelPath, davmux_driver::Error)>>) {
-    let result = driver.delete(&batch).await;
+    // What is gone already counts as deleted, so the whole batch can be asked for again.
+    let result = pace.member(slow_down, || driver.delete(&batch)).await;
     (batch.into_iter().map(|removal| removal.path).collect(), result)
+}
+
+/// Whether the storage asked to be asked less, of the batch or of a member.
+fn slow_down(deleted: &davmux_driver::Result<Vec<(RelPath, davmux_driver::Error)>>) -> Option<Duration> {
+    match deleted {
+        Ok(failed) => failed.iter().find_map(|(_, error)| throttled(error.kind())),
+        Err(error) => throttled(error.kind()),
+    }
 }

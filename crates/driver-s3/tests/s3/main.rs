@@ -5,6 +5,7 @@
 mod admin;
 mod b2;
 mod changing;
+mod copying;
 mod linking;
 mod listing;
 mod looking;

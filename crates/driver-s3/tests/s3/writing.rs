@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use davmux_driver::{Driver, ErrorKind, Etag, Upload, When, WriteRequest};
+use davmux_driver_s3::provider::{Overrides, Provider};
 use davmux_driver_s3::{S3, UploadMemory};
-use davmux_s3_server::{Checksums, Fault, Server, Strict};
+use davmux_s3_server::{Builder, Checksums, Condition, Conditions, Fault, Limits, Refusal, Server, Strict};
 
-use crate::support::{BUCKET, Fixture, feed, get, metered, options, path, put};
+use crate::support::{BUCKET, Fixture, driver, feed, get, metered, options, path, put};
 
 const MIB: usize = 1 << 20;
 
@@ -87,37 +88,165 @@ async fn parts_are_sent_side_by_side() {
     assert!(get(&fixture.s3, "a").await.unwrap() == content);
 }
 
+/// One row that has all conditions, and one that has none.
+const ROWS: [&str; 2] = ["amazon", "other"];
+
+async fn of_row(word: &str, server: Builder) -> Fixture {
+    Fixture::with(server, |options| options.provider = Provider::named(word)).await
+}
+
 #[tokio::test]
-async fn conditions_hold_for_both_ways() {
-    let fixture = Fixture::start().await;
-    let first = put(&fixture.s3, "a", "one").await;
-    for length in [10, 9 * MIB] {
-        let content = content(length);
-        for (when, kind) in [
-            (When::Absent, ErrorKind::AlreadyExists),
-            (When::Matches(Etag::new("other").unwrap()), ErrorKind::Precondition),
-        ] {
-            let mut upload = upload(&fixture.s3, "a", Some(length as u64), when.clone()).await;
+async fn conditions_hold_for_both_ways_whether_the_storage_checks_them_or_not() {
+    for row in ROWS {
+        let fixture = of_row(row, Server::builder()).await;
+        let first = put(&fixture.s3, "a", "one").await;
+        for length in [10, 9 * MIB] {
+            let content = content(length);
+            for (when, kind) in [
+                (When::Absent, ErrorKind::AlreadyExists),
+                (When::Matches(Etag::new("other").unwrap()), ErrorKind::Precondition),
+            ] {
+                let mut upload = upload(&fixture.s3, "a", Some(length as u64), when.clone()).await;
+                feed(&mut upload, &content).await.unwrap();
+                let error = upload.finish().await.unwrap_err();
+                assert_eq!(error.kind(), kind, "{row} {length} {when:?}: {error}");
+                assert_eq!(get(&fixture.s3, "a").await.unwrap(), "one", "the former file stands");
+            }
+            let mut upload = upload(&fixture.s3, "gone", None, When::Matches(first.etag.clone().unwrap())).await;
             feed(&mut upload, &content).await.unwrap();
             let error = upload.finish().await.unwrap_err();
-            assert_eq!(error.kind(), kind, "{length} {when:?}: {error}");
-            assert_eq!(get(&fixture.s3, "a").await.unwrap(), "one", "the former file stands");
+            assert_eq!(error.kind(), ErrorKind::Precondition, "{row} {length}: {error}");
         }
-        let mut upload = upload(&fixture.s3, "gone", None, When::Matches(first.etag.clone().unwrap())).await;
-        feed(&mut upload, &content).await.unwrap();
-        let error = upload.finish().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Precondition, "{length}: {error}");
+        assert_eq!(left_behind(&fixture).await, 0);
+        fixture.calls().reset();
+        let mut upload = upload(&fixture.s3, "a", None, When::Matches(first.etag.unwrap())).await;
+        upload.write("two".into()).await.unwrap();
+        upload.finish().await.unwrap();
+        assert_eq!(fixture.calls().count("HeadObject"), u64::from(row == "other"));
+        assert_eq!(get(&fixture.s3, "a").await.unwrap(), "two");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_bucket_is_no_condition_that_fails() {
+    for row in ROWS {
+        let fixture = of_row(row, Server::builder()).await;
+        let elsewhere = driver(&fixture.server, |options| {
+            options.provider = Provider::named(row);
+            options.bucket = "nowhere".into();
+        });
+        for when in [When::Absent, When::Matches(Etag::new("tag").unwrap())] {
+            let mut upload = upload(&elsewhere, "a", None, when.clone()).await;
+            upload.write("x".into()).await.unwrap();
+            let error = upload.finish().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{row} {when:?}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_condition_that_the_storage_turns_out_not_to_know_is_looked_at_before_from_then_on() {
+    let conditions = Conditions::writes(Condition::Refused(Refusal::NOT_IMPLEMENTED));
+    let server = Server::builder().strict(Strict { conditions, ..Strict::amazon() });
+    let fixture = of_row("amazon", server).await;
+    for (name, length, calls) in [("a", 10, 3), ("b", 10, 2), ("c", 9 * MIB, 5)] {
+        fixture.calls().reset();
+        let mut first = upload(&fixture.s3, name, None, When::Absent).await;
+        feed(&mut first, &content(length)).await.unwrap();
+        first.finish().await.unwrap();
+        assert_eq!(fixture.calls().total(), calls, "{name}: {:?}", fixture.calls().counts());
+        let mut second = upload(&fixture.s3, name, None, When::Absent).await;
+        feed(&mut second, &content(length)).await.unwrap();
+        assert_eq!(second.finish().await.unwrap_err().kind(), ErrorKind::AlreadyExists, "{name}");
     }
     assert_eq!(left_behind(&fixture).await, 0);
-    let mut upload = upload(&fixture.s3, "a", None, When::Matches(first.etag.unwrap())).await;
-    upload.write("two".into()).await.unwrap();
-    upload.finish().await.unwrap();
-    assert_eq!(get(&fixture.s3, "a").await.unwrap(), "two");
+}
+
+#[tokio::test]
+async fn parts_keep_to_what_the_row_says() {
+    let change = |equal: bool| {
+        move |options: &mut davmux_driver_s3::S3Options| {
+            options.part_size = Some(5 << 20);
+            options.overrides = Overrides { parts_most: Some(3), parts_equal: Some(equal), ..Overrides::default() };
+        }
+    };
+    for equal in [false, true] {
+        let equal_parts = equal.then_some(Refusal::new(400, "InvalidPart", "All non-trailing parts must be equal"));
+        let limits = Limits { max_parts: 3, ..Limits::S3 };
+        let server = Server::builder().strict(Strict { equal_parts, ..Strict::amazon() }).limits(limits);
+        let fixture = Fixture::with(server, change(equal)).await;
+        // 16 MiB in three parts are parts of 6 MiB; 5, 10 and 20 MiB are what an unknown length reaches, or 3 times 32 MiB.
+        for (size, length) in [(Some(16 << 20), 16 * MIB), (None, if equal { 70 * MIB } else { 35 * MIB })] {
+            fixture.calls().reset();
+            let content = content(length);
+            let mut upload = upload(&fixture.s3, "a", size, When::Always).await;
+            feed(&mut upload, &content).await.unwrap();
+            upload.finish().await.unwrap();
+            assert_eq!(fixture.calls().count("UploadPart"), 3, "{equal} {size:?}");
+            assert!(get(&fixture.s3, "a").await.unwrap() == content);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_unknown_length_beyond_all_parts_is_refused_and_the_former_stands() {
+    let fixture = Fixture::with(Server::builder(), |options| {
+        options.part_size = Some(5 << 20);
+        options.overrides = Overrides { parts_most: Some(3), ..Overrides::default() };
+    })
+    .await;
+    put(&fixture.s3, "a", "one").await;
+    let mut upload = upload(&fixture.s3, "a", None, When::Always).await;
+    let error = feed(&mut upload, &content(36 * MIB)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("can have 35 MiB"), "{error}");
+    upload.abort().await.unwrap();
+    assert_eq!((left_behind(&fixture).await, get(&fixture.s3, "a").await.unwrap()), (0, "one".into()));
+}
+
+#[tokio::test]
+async fn more_than_was_announced_is_refused() {
+    let fixture = Fixture::start().await;
+    let mut upload = upload(&fixture.s3, "a", Some(3), When::Always).await;
+    assert_eq!(upload.write("four".into()).await.unwrap_err().kind(), ErrorKind::Incomplete);
+    upload.abort().await.unwrap();
+    assert!(get(&fixture.s3, "a").await.is_err());
+}
+
+#[tokio::test]
+async fn a_small_file_of_unknown_length_waits_for_no_memory() {
+    let fixture = Fixture::start().await;
+    let memory = UploadMemory::new(8 << 20);
+    let s3 = S3::open(options(&fixture.server), memory.clone()).unwrap();
+    let mut holder = upload(&s3, "holder", None, When::Always).await;
+    holder.write(content(100_000)).await.unwrap();
+    assert_eq!(memory.free(), 0);
+    let mut small = upload(&s3, "small", None, When::Always).await;
+    feed(&mut small, &content(50_000)).await.unwrap();
+    small.finish().await.unwrap();
+    assert_eq!(get(&s3, "small").await.unwrap(), content(50_000));
+    holder.abort().await.unwrap();
+    assert_eq!(memory.free(), memory.total());
+}
+
+#[tokio::test]
+async fn a_join_that_fails_inside_a_200_is_done_again() {
+    let fixture = Fixture::start().await;
+    for code in ["InternalError", "SlowDown"] {
+        let refusal = Refusal::new(200, code, "We encountered an error. Please try again.");
+        fixture.faults().nth("CompleteMultipartUpload", 1, Fault::ErrorInside(refusal));
+        let content = content(9 * MIB);
+        let mut upload = upload(&fixture.s3, code, None, When::Always).await;
+        feed(&mut upload, &content).await.unwrap();
+        upload.finish().await.unwrap();
+        assert!(get(&fixture.s3, code).await.unwrap() == content);
+    }
+    assert_eq!(fixture.calls().count("CompleteMultipartUpload"), 4);
 }
 
 #[tokio::test]
 async fn a_commit_whose_answer_was_lost_is_decided_by_looking() {
-    let fixture = Fixture::start().await;
+    let fixture = of_row("amazon", Server::builder()).await;
     for (operation, length) in [("PutObject", 10), ("CompleteMultipartUpload", 9 * MIB)] {
         let content = content(length);
         for when in [When::Always, When::Absent] {
@@ -225,8 +354,8 @@ async fn a_write_that_was_dropped_half_way_never_becomes_a_file() {
     let s3 = S3::open(options(&fixture.server), memory.clone()).unwrap();
     let mut waiting = upload(&s3, "a", None, When::Always).await;
     let mut other = upload(&s3, "other", None, When::Always).await;
-    other.write("holds all the memory".into()).await.unwrap();
-    let dropped = futures_util::FutureExt::now_or_never(waiting.write("never taken".into()));
+    other.write(content(100_000)).await.unwrap();
+    let dropped = futures_util::FutureExt::now_or_never(waiting.write(content(100_000)));
     assert!(dropped.is_none(), "it had to wait for memory");
     drop(other);
     assert_eq!(waiting.finish().await.unwrap_err().kind(), ErrorKind::Incomplete);

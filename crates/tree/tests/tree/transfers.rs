@@ -316,3 +316,31 @@ async fn a_source_whose_listing_breaks_off_stays_as_it_is() {
         assert_eq!(names(&one.view, target).await.unwrap(), ["1", "2", "3"]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_asks_to_slow_down_gets_every_member_in_the_end() {
+    const SLOW_DOWN: ErrorKind = ErrorKind::Throttled { retry_after: None };
+    let memory = Memory::keys();
+    for number in 0..200 {
+        memory.plant(&format!("d/{:02}/{number:03}", number % 20), "x");
+    }
+    let one = one(bucket(&memory), memory, kept(KEPT));
+    // A fifth of all answers, and for a while all of them.
+    for nth in (1..200).step_by(5).chain(200..207) {
+        one.faulty.on(Op::Copy).nth(nth).fault(Fault::Before(SLOW_DOWN));
+    }
+    one.faulty.on(Op::Delete).times(3).fault(Fault::Before(SLOW_DOWN));
+    let done = rename(&one.view, "d", "e").await.unwrap();
+    assert!(done.failed.is_empty(), "{:?}", told(&done.failed));
+    assert_eq!(one.log().count(Op::Copy), 200 + 40 + 7);
+    assert_eq!(one.memory.raw_keys().len(), 201, "the marker of the new top is all that was added");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storage_that_never_takes_more_ends_a_copy_with_each_member_named() {
+    let one = keys();
+    fill(&one.view, &["d/1", "d/2", "d/3"]).await;
+    one.faulty.on(Op::Copy).every().fault(Fault::Before(ErrorKind::Throttled { retry_after: None }));
+    let done = copy(&one.view, "d", "e").await.unwrap();
+    assert_eq!(done.failed.len(), 3, "{:?}", told(&done.failed));
+}

@@ -1,6 +1,7 @@
 //! The SDK's client, set up once for each bucket.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -110,6 +111,33 @@ pub(crate) fn for_long_work() -> Builder {
 pub(crate) fn for_bytes(count: usize) -> Builder {
     let seconds = u64::try_from(count).unwrap_or(u64::MAX) / SLOWEST;
     Config::builder().timeout_config(timeouts(ATTEMPT.saturating_add(Duration::from_secs(seconds))))
+}
+
+/// Counts the attempts of one call: more than one, and an earlier one may have had an effect.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    /// Whether the call was sent more than once.
+    pub(crate) fn were_several(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 1
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Counts each attempt that is sent, on the meter of the task that awaits the call.

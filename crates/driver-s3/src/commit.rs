@@ -11,6 +11,7 @@ use crate::bucket::{Bucket, NONCE, entry_of};
 use crate::client::{for_bytes, for_long_work};
 use crate::error::Failure;
 use crate::learnt::Ability;
+use crate::list::has_members;
 use crate::stat::unfounded;
 
 const OP: &str = "write";
@@ -79,7 +80,7 @@ pub(crate) async fn look_first(bucket: &Bucket, op: &'static str, path: &RelPath
         (Ok(_), When::Absent) => fails(ErrorKind::AlreadyExists),
         (Ok(head), When::Matches(etag)) if head.e_tag().and_then(Etag::new).as_ref() == Some(etag) => Ok(()),
         (Ok(_), _) => fails(ErrorKind::Precondition),
-        (Err(look), When::Matches(_)) if look.status == Some(404) => match bucket.has_members(path).await {
+        (Err(look), When::Matches(_)) if look.status == Some(404) => match has_members(bucket, path).await {
             // The bucket at least is there.
             Ok(_) => fails(ErrorKind::Precondition),
             Err(failure) => Err(unfounded(bucket.failed(op, path, failure))),

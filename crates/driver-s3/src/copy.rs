@@ -1,14 +1,11 @@
 //! Copying inside the bucket, without the bytes passing through here: what one CopyObject takes.
 
-use std::time::Duration;
-
-use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::copy_object::CopyObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use davmux_driver::{Entry, Error, ErrorKind, Etag, Native, RelPath, Result, When};
 
 use crate::bucket::{Bucket, NONCE, time};
-use crate::client::{ATTEMPTS, FIRST_PAUSE, for_long_work};
+use crate::client::{Attempts, for_long_work};
 use crate::commit::{CONFLICTS, look_first, pause};
 use crate::error::{Failure, backend};
 use crate::key::encode_path;
@@ -30,7 +27,8 @@ struct Copy<'a> {
     checks_source: bool,
 }
 
-/// Copies one file.
+/// Copies one file. The SDK sends it again where the answer is lost: without a condition that writes the same bytes again, and
+/// with one it is found out what the first attempt did.
 pub(crate) async fn copy(bucket: &Bucket, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
     let mut conflicts = 1;
     loop {
@@ -46,8 +44,8 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Entry, to: &RelPath, when: &Whe
         if !copy.checks_source {
             source_is_still(bucket, from).await?;
         }
-        let (sent, doubt) = copy.run().await;
-        let failure = match sent {
+        let attempts = Attempts::default();
+        let failure = match copy.send(&attempts).await {
             Ok(reply) => return copy.done(&reply).map(Native::Done),
             Err(failure) => failure,
         };
@@ -57,7 +55,7 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Entry, to: &RelPath, when: &Whe
             continue;
         }
         if failure.status == Some(412) {
-            return copy.refused(doubt).await.map(Native::Done);
+            return copy.refused(attempts.were_several()).await.map(Native::Done);
         }
         if failure.is_unknown() {
             if absent != CopyAbsent::No {
@@ -104,33 +102,8 @@ pub(crate) fn copy_source(bucket: &Bucket, path: &RelPath) -> String {
 }
 
 impl Copy<'_> {
-    /// Sends it, and tells whether an attempt before the last one may have had an effect.
-    ///
-    /// Without a condition the SDK sends it again by itself, which writes the same bytes again. With one, it must be known
-    /// whether the target that is met is an own one.
-    async fn run(&self) -> (Result<CopyObjectOutput, Failure>, bool) {
-        if self.absent == CopyAbsent::No {
-            return (self.send(None).await, false);
-        }
-        let mut doubt = false;
-        let mut wait = FIRST_PAUSE;
-        for _ in 1..ATTEMPTS {
-            match self.send(Some(RetryConfig::disabled())).await {
-                Err(failure) if failure.is_worth_retrying() || failure.passes() => {
-                    doubt |= failure.may_have_happened();
-                    tokio::time::sleep(failure.retry_after().unwrap_or(wait.mul_f64(rand::random()))).await;
-                    wait = (wait * 2).min(Duration::from_secs(5));
-                }
-                sent => return (sent, doubt),
-            }
-        }
-        (self.send(Some(RetryConfig::disabled())).await, doubt)
-    }
-
-    async fn send(&self, retries: Option<RetryConfig>) -> Result<CopyObjectOutput, Failure> {
+    async fn send(&self, attempts: &Attempts) -> Result<CopyObjectOutput, Failure> {
         let source_tag = self.from.etag.as_ref().filter(|_| self.checks_source);
-        let mut config = for_long_work();
-        config.set_retry_config(retries);
         let absent = self.absent;
         self.bucket
             .client
@@ -141,7 +114,8 @@ impl Copy<'_> {
             .set_copy_source_if_match(source_tag.map(|etag| etag.as_str().to_owned()))
             .set_if_none_match((absent == CopyAbsent::IfNoneMatch).then(|| "*".to_owned()))
             .customize()
-            .config_override(config)
+            .config_override(for_long_work())
+            .interceptor(attempts.clone())
             .mutate_request(move |request| {
                 if absent == CopyAbsent::Cloudflare {
                     request.headers_mut().insert(CLOUDFLARE, "*");

@@ -224,8 +224,8 @@ impl Failure {
                 || matches!(self.code.as_deref(), Some("NotImplemented" | "MethodNotAllowed" | "InvalidArgument")))
     }
 
-    /// Whether the reason passes by itself, as its code says: for what has no status of its own, a member of a batch or
-    /// an error in a 200.
+    /// Whether the reason passes by itself, as its code says: for what has no status of its own, a member of a
+    /// batch.
     pub(crate) fn passes(&self) -> bool {
         const CODES: [&str; 7] = [
             "InternalError",

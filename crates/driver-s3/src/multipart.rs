@@ -9,6 +9,7 @@ use davmux_driver::{RelPath, Result};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::bucket::Bucket;
+use crate::client::Attempts;
 use crate::error::{Failure, backend};
 use crate::upload_document::AnyUploadDocument;
 
@@ -51,8 +52,13 @@ impl Multipart {
         let call = bucket.client.create_multipart_upload().bucket(&bucket.name).key(bucket.root.key(&path));
         let call = describe(call);
         self.beginning = Some(tokio::spawn(Meter::current().scope(async move {
-            let call = call.customize().interceptor(AnyUploadDocument);
+            let attempts = Attempts::default();
+            let call = call.customize().interceptor(AnyUploadDocument).interceptor(attempts.clone());
             let reply = call.send().await.map_err(|error| bucket.error(OP, &path, &error))?;
+            if attempts.were_several() {
+                // A listing of uploads tells nothing by which an own one could be told from another program's.
+                tracing::warn!(%path, "CreateMultipartUpload was sent again; the storage may hold an empty upload besides");
+            }
             let told = reply.upload_id().filter(|id| !id.is_empty());
             let told = told.ok_or_else(|| backend(OP, &path, "the storage gave no id for the upload"))?;
             id.get_or_init(|| told.to_owned());

@@ -88,12 +88,8 @@ async fn a_target_that_must_be_absent_is_told_as_the_row_says() {
         ("b2", 2, Strict::b2().conditions),
         ("other", 1, Conditions::writes(Condition::Ignored)),
     ] {
-        let server = Server::builder().strict(Strict { conditions, ..Strict::amazon() });
-        let fixture = Fixture::with(server, |options| {
-            options.provider = Provider::named(row);
-            options.region = Some("us-east-1".into());
-        })
-        .await;
+        let server = Server::builder().strict(Strict { conditions, ..Strict::default() });
+        let fixture = Fixture::with(server, |options| options.provider = Provider::named(row)).await;
         let from = put(&fixture.s3, "a", "one").await;
         fixture.calls().reset();
         copied(fixture.s3.copy(&from, &path("b"), &When::Absent).await).await;

@@ -7,7 +7,7 @@ use davmux_driver::{Admin, Driver};
 use davmux_driver_local::{Local, LocalOptions};
 use davmux_driver_opendal::{UpYun, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
-use davmux_driver_s3::{DogeCloud, OptionsError, S3, UploadMemory};
+use davmux_driver_s3::{OptionsError, UploadMemory};
 use davmux_server::{Anonymous, Options};
 use davmux_state::Store;
 use davmux_tree::{Access, Tree, TreeOptions, TreePath, View};
@@ -165,11 +165,7 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
         Storage::S3(bucket) => {
             let Bucket { options, placeholder } = *bucket;
-            let bucket: Arc<dyn Driver> = if options.provider.is_some_and(|row| row.exchanges_keys) {
-                Arc::new(DogeCloud::open(options, memory.clone())?)
-            } else {
-                Arc::new(S3::open(options, memory.clone())?)
-            };
+            let bucket = davmux_driver_s3::open(options, memory.clone())?;
             // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
             if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
         }
@@ -181,7 +177,7 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
 fn admin(storage: Storage, memory: UploadMemory) -> Result<Arc<dyn Admin>, DriverError> {
     Ok(match storage {
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
-        Storage::S3(bucket) => Arc::new(S3::open(bucket.options, memory)?),
+        Storage::S3(bucket) => davmux_driver_s3::open_admin(bucket.options, memory)?,
         Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
     })
 }

@@ -22,6 +22,10 @@
 //! Empty folders: `davmux-driver-placeholder` keeps them. Caches, locks and the resumption of a read that was cut: the
 //! tree's. Versions and access lists. Renames: S3 has none.
 
+use std::sync::Arc;
+
+use davmux_driver::{Admin, Driver};
+
 mod address;
 mod admin;
 mod bucket;
@@ -60,3 +64,32 @@ pub use memory::UploadMemory;
 pub use options::{LinkDisposition, OptionsError, RelayFrom, S3Options, Secret};
 pub use s3::S3;
 pub use settings::{CustomerKey, Encryption, ObjectSettings};
+
+/// The driver of a bucket: [`DogeCloud`] where the provider's row says that keys are exchanged, else [`S3`]. It does not
+/// touch the network.
+///
+/// # Errors
+/// [`OptionsError`] for options that cannot work.
+pub fn open(options: S3Options, memory: UploadMemory) -> Result<Arc<dyn Driver>, OptionsError> {
+    if exchanges_keys(&options) {
+        Ok(Arc::new(DogeCloud::open(options, memory)?))
+    } else {
+        Ok(Arc::new(S3::open(options, memory)?))
+    }
+}
+
+/// The same bucket as its administrator sees it.
+///
+/// # Errors
+/// [`OptionsError`] for options that cannot work.
+pub fn open_admin(options: S3Options, memory: UploadMemory) -> Result<Arc<dyn Admin>, OptionsError> {
+    if exchanges_keys(&options) {
+        Ok(Arc::new(DogeCloud::open(options, memory)?))
+    } else {
+        Ok(Arc::new(S3::open(options, memory)?))
+    }
+}
+
+fn exchanges_keys(options: &S3Options) -> bool {
+    options.provider.is_some_and(|row| row.exchanges_keys)
+}

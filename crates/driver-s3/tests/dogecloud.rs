@@ -109,6 +109,21 @@ async fn opening_asks_nobody_and_the_first_use_finds_the_bucket() {
 }
 
 #[tokio::test]
+async fn the_providers_row_chooses_the_driver() {
+    let doge = doge().await;
+    let options = |word| {
+        let mut options = options(&doge.api);
+        options.provider = davmux_driver_s3::provider::Provider::named(word);
+        options
+    };
+    let chosen = davmux_driver_s3::open(options("dogecloud"), UploadMemory::default()).unwrap();
+    chosen.check().await.unwrap();
+    assert_eq!(doge.api.calls(), 1);
+    let plain = davmux_driver_s3::open(options("minio"), UploadMemory::default()).unwrap();
+    assert!(plain.check().await.is_err(), "the token API is no bucket");
+}
+
+#[tokio::test]
 async fn the_bucket_may_be_named_as_the_storage_names_it() {
     let doge = doge_with(|options| options.bucket = BEHIND.into()).await;
     doge.driver.check().await.unwrap();
@@ -200,4 +215,16 @@ async fn a_right_that_is_missing_is_no_reason_for_new_keys() {
     doge.server.faults().every("GetObject", Fault::AccessDenied);
     assert_eq!(get(&doge.driver, "a").await.unwrap_err().kind(), ErrorKind::Denied);
     assert_eq!(doge.api.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_administrator_finds_the_same_bucket() {
+    let doge = doge().await;
+    let request = WriteRequest::default();
+    let mut upload = doge.driver.write(&path("big"), request).await.unwrap();
+    upload.write(vec![0; 9 << 20].into()).await.unwrap();
+    let admin: &dyn davmux_driver::Admin = &doge.driver;
+    let pages: Vec<_> = admin.uploads().unwrap().try_collect().await.unwrap();
+    assert_eq!(pages.concat().len(), 1, "{pages:?}");
+    upload.abort().await.unwrap();
 }

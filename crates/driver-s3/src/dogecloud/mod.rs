@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Capabilities, Driver, Entry, Error, Expect, Link, LinkRequest, Native, Pages, ReadReply, ReadRequest, RelPath,
-    Removal, Result, Upload, Usage, When, WriteRequest,
+    Admin, Capabilities, CorsRule, Driver, Entry, Error, Expect, Link, LinkRequest, Native, Pages, ReadReply,
+    ReadRequest, RelPath, Removal, Result, Upload, UploadInProgress, UploadPages, Usage, When, WriteRequest,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::uri::Scheme;
@@ -26,6 +26,8 @@ pub(crate) use token::TokenApi;
 const ROW: &str = "dogecloud";
 /// The token API, where the mount names no other.
 const API: &str = "https://api.dogecloud.com";
+/// An endpoint like those that the token API answers with.
+const LIKE: &str = "https://cos.ap-guangzhou.myqcloud.com";
 
 /// A bucket of DogeCloud, or a prefix of one, on the S3 endpoint behind it.
 ///
@@ -34,7 +36,8 @@ const API: &str = "https://api.dogecloud.com";
 #[derive(Debug)]
 pub struct DogeCloud {
     late: Arc<Late>,
-    capabilities: Capabilities,
+    /// What is known of the bucket without asking; it is never called.
+    draft: S3,
 }
 
 /// A bucket that is opened at its first use.
@@ -64,15 +67,14 @@ impl DogeCloud {
         };
         let base = filled(&options.endpoint).unwrap_or_else(|| API.to_owned());
         let base = Place::service(&base, &Scheme::HTTPS).ok_or(OptionsError::Endpoint(base))?.base_url();
-        options.endpoint = Some(base.clone());
+        options.endpoint = Some(LIKE.to_owned());
         // The dialect must not depend on what the token API answers.
         options.provider = options.provider.or_else(|| Provider::named(ROW)).or(Some(Provider::other()));
         let api = Arc::new(TokenApi::new(base, access_key, secret, options.bucket.trim().to_owned()));
         let keys = Arc::new(Keys::new(Source::DogeCloud(Arc::clone(&api))));
-        // Everything but the place is known: what is wrong in it is said now.
+        // Everything but the place is known: what is wrong in it is said now, with a place like the one to come.
         let draft = S3::open_for(options.clone(), memory.clone(), Some(Arc::clone(&keys)))?;
-        let capabilities = draft.capabilities().clone();
-        Ok(Self { late: Arc::new(Late { options, memory, api, keys, opened: OnceCell::new() }), capabilities })
+        Ok(Self { late: Arc::new(Late { options, memory, api, keys, opened: OnceCell::new() }), draft })
     }
 }
 
@@ -108,7 +110,7 @@ impl Driver for DogeCloud {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+        self.draft.capabilities()
     }
 
     async fn check(&self) -> Result<()> {
@@ -174,6 +176,36 @@ impl Driver for DogeCloud {
 
     async fn usage(&self) -> Result<Native<Usage>> {
         self.late.bucket("usage", &RelPath::root()).await?.usage().await
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl Admin for DogeCloud {
+    fn cors_rule(&self, origins: &[String]) -> Option<CorsRule> {
+        self.draft.cors_rule(origins)
+    }
+
+    async fn cors(&self) -> Result<Vec<CorsRule>> {
+        self.late.bucket("read CORS rules", &RelPath::root()).await?.cors().await
+    }
+
+    async fn set_cors(&self, from: &[CorsRule], to: &[CorsRule]) -> Result<()> {
+        self.late.bucket("set CORS rules", &RelPath::root()).await?.set_cors(from, to).await
+    }
+
+    fn uploads(&self) -> Result<UploadPages> {
+        let late = Arc::clone(&self.late);
+        let uploads = async move { late.bucket("list uploads", &RelPath::root()).await?.uploads() };
+        Ok(stream::once(uploads).try_flatten().boxed())
+    }
+
+    async fn upload_size(&self, upload: &UploadInProgress) -> Result<u64> {
+        self.late.bucket("look at an upload", &RelPath::root()).await?.upload_size(upload).await
+    }
+
+    async fn abort(&self, upload: &UploadInProgress) -> Result<()> {
+        self.late.bucket("abort an upload", &RelPath::root()).await?.abort(upload).await
     }
 }
 

@@ -444,6 +444,11 @@ pub(crate) fn backend(op: &'static str, path: &RelPath, detail: impl Into<String
     Error::new(ErrorKind::Backend, op, path).with_detail(detail)
 }
 
+/// What to do about this machine's clock, where the `Date` of an answer is too far from it.
+pub(crate) fn clock_advice(date: Option<&str>) -> Option<String> {
+    Skew::told(date).map(Skew::advice)
+}
+
 /// The first error of this type below another.
 fn cause_of<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(error);

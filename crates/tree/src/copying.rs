@@ -28,8 +28,8 @@ pub(crate) struct Copying<'a> {
     to: Spot,
     /// Folders that exist in the target now, below it.
     folders: HashSet<RelPath>,
-    /// What was made, by its path in the target's mount.
-    made: HashMap<RelPath, Kind>,
+    /// What was made, by its path in the target's mount; kept where something old may have to go.
+    made: Option<HashMap<RelPath, Kind>>,
     /// Folders of the source that hold names that cannot be said.
     unnameable: HashSet<RelPath>,
     /// A folder that the storage cannot keep empty.
@@ -39,14 +39,14 @@ pub(crate) struct Copying<'a> {
 }
 
 impl<'a> Copying<'a> {
-    pub(crate) fn new(tree: &'a Arc<Tree>, job: &'a Job, into: Spot, to: Spot) -> Self {
+    pub(crate) fn new(tree: &'a Arc<Tree>, job: &'a Job, into: Spot, to: Spot, replaces: bool) -> Self {
         Self {
             tree,
             job,
             into,
             to,
             folders: HashSet::new(),
-            made: HashMap::new(),
+            made: replaces.then(HashMap::new),
             unnameable: HashSet::new(),
             unkept: None,
             pace: Pace::new(MEMBERS_AT_ONCE),
@@ -56,7 +56,7 @@ impl<'a> Copying<'a> {
 
     /// What happened, and what stands now.
     pub(crate) fn done(self) -> (Copied, HashMap<RelPath, Kind>) {
-        (self.copied, self.made)
+        (self.copied, self.made.unwrap_or_default())
     }
 
     /// Copies. An error means that the target folder could not be made, or that nothing of the source could be listed.
@@ -163,6 +163,12 @@ impl<'a> Copying<'a> {
         }
     }
 
+    fn note(&mut self, target: &RelPath, kind: Kind) {
+        if let Some(made) = &mut self.made {
+            made.insert(self.to.rel.join(target), kind);
+        }
+    }
+
     async fn make_folder(&mut self, target: RelPath) -> Result<()> {
         if !self.folders.insert(target.clone()) {
             return Ok(());
@@ -179,7 +185,7 @@ impl<'a> Copying<'a> {
             Err(error) if error.kind() == ErrorKind::Unsupported => self.unkept = Some(spot.error(error)),
             Err(error) => return Err(refused(&self.to.at(self.to.rel.join(target)), error)),
         }
-        self.made.insert(self.to.rel.join(target), Kind::Dir);
+        self.note(target, Kind::Dir);
         Ok(())
     }
 
@@ -228,7 +234,7 @@ impl<'a> Copying<'a> {
         for (copied, source, file, target) in results {
             match copied {
                 Ok(_) => {
-                    self.made.insert(self.to.rel.join(&target), Kind::File);
+                    self.note(&target, Kind::File);
                     self.copied.files += 1;
                     if self.job.take {
                         self.copied.versions.insert(file.path.clone(), Version::of(&file));

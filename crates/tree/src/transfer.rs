@@ -342,7 +342,8 @@ impl Tree {
             Some(node) if staged.is_none() => self.standing(to, node).await?,
             _ => Vec::new(),
         };
-        let mut copying = Copying::new(self, job, staged.clone().unwrap_or_else(|| to.clone()), to.clone());
+        let mut copying =
+            Copying::new(self, job, staged.clone().unwrap_or_else(|| to.clone()), to.clone(), !old.is_empty());
         let mut result = copying.run().await;
         let (mut copied, made) = copying.done();
         if !copied.stands() && there.is_some() {

@@ -90,16 +90,7 @@ async fn a_folder_without_a_key_is_not_there_but_the_root_is() {
 
 #[tokio::test]
 async fn ten_thousand_entries_are_ten_calls_and_the_first_page_comes_first() {
-    let fixture = Fixture::start().await;
-    let client = fixture.client();
-    let puts = (0..3000).map(|number| {
-        let client = client.clone();
-        async move {
-            client.put_object().bucket("films").key(format!("d/{number:05}")).send().await.unwrap();
-        }
-    });
-    futures_util::stream::iter(puts).buffer_unordered(16).collect::<Vec<_>>().await;
-    fixture.calls().reset();
+    let fixture = Fixture::with(Server::builder().numbered_objects("films", "d/", 3000), |_| ()).await;
     let mut pages = fixture.s3.list(&path("d"));
     let first = pages.next().await.unwrap().unwrap();
     assert!(first.entries.len() >= 999, "all but what may still be hidden: {}", first.entries.len());
@@ -111,9 +102,7 @@ async fn ten_thousand_entries_are_ten_calls_and_the_first_page_comes_first() {
 
 #[tokio::test]
 async fn a_page_that_fails_ends_the_listing_with_an_error() {
-    let fixture = Fixture::start().await;
-    let keys: Vec<String> = (0..1100).map(|number| format!("k{number:04}")).collect();
-    fixture.put_keys(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let fixture = Fixture::with(Server::builder().numbered_objects("films", "k", 1100), |_| ()).await;
     fixture.faults().nth("ListObjectsV2", 2, Fault::AccessDenied);
     assert_eq!(first_error(fixture.s3.list(&RelPath::root())).await.kind(), ErrorKind::Denied);
     fixture.faults().clear();

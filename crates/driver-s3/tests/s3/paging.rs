@@ -6,7 +6,7 @@ use davmux_driver_s3::provider::{ListVersion, Provider};
 use davmux_s3_server::Server;
 
 use crate::odd::{Asked, NextMarker, Odd};
-use crate::support::{Fixture, collect, first_error, metered, path};
+use crate::support::{BUCKET, Fixture, collect, first_error, metered, path};
 
 const KEYS: &[&str] = &["a", "b c", "b+c", "d/1", "d/2", "d/3", "e f/1", "e+f/1", "e%20f/1", "g", "h/i/j"];
 const MEMBERS: &[&str] = &["a", "b c", "b+c", "d/", "e f/", "e%20f/", "e+f/", "g", "h/"];
@@ -44,14 +44,15 @@ fn row(word: &str) -> Option<&'static Provider> {
 async fn both_versions_list_the_same_at_the_same_cost() {
     for (version, operation) in [(ListVersion::V1, "ListObjects"), (ListVersion::V2, "ListObjectsV2")] {
         for url_encoding in [true, false] {
-            let fixture = Fixture::with(Server::builder(), |options| {
+            let server = Server::builder().numbered_objects(BUCKET, "many/+ %", 1100);
+            let fixture = Fixture::with(server, |options| {
                 options.provider = row("minio");
                 options.overrides.list_version = Some(version);
                 options.overrides.list_url_encoding = Some(url_encoding);
             })
             .await;
-            let many: Vec<String> = (0..1100).map(|number| format!("many/{number:04} + %")).collect();
-            fixture.put_keys(&KEYS.iter().copied().chain(many.iter().map(String::as_str)).collect::<Vec<_>>()).await;
+            let many: Vec<String> = (0..1100).map(|number| format!("many/+ %{number:08}")).collect();
+            fixture.put_keys(KEYS).await;
             let (listing, calls) = metered(collect(fixture.s3.list(&path("many")))).await;
             assert_eq!((listing.unwrap().0, calls), (many.clone(), 2), "{version:?} {url_encoding}");
             assert_eq!(fixture.calls().count(operation), 2);
@@ -104,6 +105,26 @@ async fn a_storage_that_answers_v2_as_v1_is_listed_whole_and_remembered() {
     assert_eq!(tree(&s3).await, sorted(KEYS));
     assert_eq!(count(&asked) - before, 3);
     assert!(!asked.lock().unwrap()[before..].iter().any(|query| query.contains("list-type=2")));
+}
+
+#[tokio::test]
+async fn the_habits_of_strict_servers_are_met() {
+    let habits = davmux_s3_server::Listing::default();
+    for listing in [
+        davmux_s3_server::Listing { only_v1: true, ..habits },
+        davmux_s3_server::Listing { only_v1: true, ignores_encoding: true, ..habits },
+        davmux_s3_server::Listing { plain_prefixes: true, ..habits },
+        davmux_s3_server::Listing { only_v1: true, plain_prefixes: true, ..habits },
+    ] {
+        let strict = davmux_s3_server::Strict { listing, ..davmux_s3_server::Strict::default() };
+        let server = Server::builder().strict(strict).numbered_objects(BUCKET, "many %2B", 1100);
+        let fixture = Fixture::with(server, |_| ()).await;
+        fixture.put_keys(KEYS).await;
+        let many: Vec<String> = (0..1100).map(|number| format!("many %2B{number:08}")).collect();
+        let names: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(members(&fixture.s3).await, sorted(&[MEMBERS, &names].concat()), "{listing:?}");
+        assert_eq!(tree(&fixture.s3).await.len(), KEYS.len() + many.len(), "{listing:?}");
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use davmux_driver::{Driver, Error, ErrorKind, Expect, ReadRequest, RelPath};
+use davmux_driver_s3::provider::ListVersion;
 use davmux_driver_s3::{S3, S3Options, Secret, UploadMemory};
-use davmux_s3_server::Server;
+use davmux_s3_server::{Fault, Refusal, Regions, Server, Strict};
 
-use crate::support::{BUCKET, Fixture, answering, canned, collect, first_error, get, path, xml};
+use crate::support::{BUCKET, Fixture, answering, canned, collect, driver, first_error, get, path, xml};
 
 /// An answer with further headers.
 fn with_headers(status: &str, headers: &[(&str, &str)], body: &str) -> String {
@@ -226,4 +227,86 @@ fn on(endpoint: String) -> S3 {
     options.secret_access_key = Some(Secret::new("secret"));
     options.force_path_style = true;
     S3::open(options, UploadMemory::default()).unwrap()
+}
+
+/// What a listing, a look, a read and a check say.
+async fn all_say(s3: &S3) -> [Error; 4] {
+    [
+        first_error(s3.list(&RelPath::root())).await,
+        s3.stat(&path("a"), Expect::File).await.unwrap_err(),
+        s3.read(&path("a"), ReadRequest::default()).await.unwrap_err(),
+        s3.check().await.unwrap_err(),
+    ]
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_differs_is_called_by_its_clock_and_a_read_says_by_how_much() {
+    let fixture = Fixture::start().await;
+    fixture.put_keys(&["a"]).await;
+    let off = Duration::from_secs(20 * 60);
+    let clock = fixture.server.clock();
+    for (set, words) in [(true, "20 minutes behind"), (false, "20 minutes ahead")] {
+        if set {
+            clock.set_ahead(off)
+        } else {
+            clock.set_behind(off)
+        };
+        let s3 = driver(&fixture.server, |_| ());
+        // The SDK signs again by the clock of the server. A link is signed by our own, and nobody can mend it later.
+        assert_eq!(collect(s3.list(&RelPath::root())).await.unwrap().0, ["a"]);
+        let error = s3.read(&path("a"), ReadRequest::default()).await.unwrap_err();
+        say(&[error], ErrorKind::Denied, &[words, "set it"]);
+    }
+}
+
+#[tokio::test]
+async fn keys_that_have_ended_are_denied_and_say_so() {
+    let fixture = Fixture::start().await;
+    fixture.put_keys(&["a"]).await;
+    let end = SystemTime::now() - Duration::from_secs(60);
+    fixture.server.keyring().end(fixture.server.access_key(), end);
+    say(&all_say(&fixture.s3).await, ErrorKind::Denied, &["no longer, good"]);
+}
+
+#[tokio::test]
+async fn a_server_of_another_region_is_named_with_the_line_to_write() {
+    let strict = Strict { regions: Regions::Own, ..Strict::default() };
+    let server = Server::builder().region("eu-west-3").strict(strict);
+    let fixture = Fixture::with(server, |options| options.region = Some("us-east-1".into())).await;
+    say(&all_say(&fixture.s3).await, ErrorKind::Unavailable, &["write `region: eu-west-3`"]);
+    for for_now in [false, true] {
+        let server = Server::builder().bucket_elsewhere("films", "eu-west-3", "s3.eu-west-3.example", for_now);
+        let server = server.start().await.unwrap();
+        say(&all_say(&driver(&server, |_| ())).await, ErrorKind::Unavailable, &["write `region: eu-west-3`"]);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_a_server_spoils_is_an_error_and_never_short() {
+    let keys: Vec<String> = (0..1100).map(|number| format!("k{number:08}")).collect();
+    for (version, operation) in [(ListVersion::V1, "ListObjects"), (ListVersion::V2, "ListObjectsV2")] {
+        let fixture = Fixture::with(Server::builder(), |options| options.overrides.list_version = Some(version)).await;
+        fixture.put_keys(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        for fault in [Fault::TruncatedXml, Fault::XmlBomb, Fault::CutBody(100)] {
+            fixture.faults().every(operation, fault);
+            let error = first_error(fixture.s3.list(&RelPath::root())).await;
+            assert!(matches!(error.kind(), ErrorKind::Backend | ErrorKind::Unavailable), "{fault:?}: {error}");
+            assert!(fixture.s3.stat(&path("k00000000"), Expect::Any).await.is_err(), "{fault:?}");
+            fixture.faults().clear();
+        }
+        let throttled = Refusal::new(429, "TooManyRequests", "slower").retry_after(0);
+        for refusal in [throttled, Refusal::new(499, "ClientDisconnect", "gone")] {
+            fixture.faults().nth(operation, 2, Fault::Refuse(refusal));
+            assert_eq!(collect(fixture.s3.list(&RelPath::root())).await.unwrap().0, keys, "{refusal:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_its_token_is_an_error() {
+    let fixture = Fixture::with(Server::builder().numbered_objects(BUCKET, "k", 2100), |_| ()).await;
+    fixture.faults().every("ListObjectsV2", Fault::RepeatedToken);
+    let error = first_error(fixture.s3.list(&RelPath::root())).await;
+    say(&[error], ErrorKind::Backend, &["again and again"]);
+    assert!(fixture.calls().total() <= 4);
 }

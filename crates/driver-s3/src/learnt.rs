@@ -24,13 +24,15 @@ impl Ability {
     /// What is not known, and what is done instead.
     pub(crate) fn instead(self) -> &'static str {
         match self {
-            Self::WriteAbsent => "If-None-Match on writes: it is looked before instead (write_conditions)",
-            Self::WriteMatches => "If-Match on writes: it is looked before instead (write_conditions)",
-            Self::CopyAbsent => "a condition on the target of a copy: it is looked before instead",
-            Self::CopySource => "x-amz-copy-source-if-match: the source is looked at before instead",
-            Self::ConditionalDelete => "If-Match on deletions: it is looked before instead (delete_conditions)",
-            Self::BulkDelete => "DeleteObjects: keys are deleted one by one (bulk_delete)",
-            Self::PartCopy => "UploadPartCopy: large files are copied through this server (copy_parts)",
+            Self::WriteAbsent => "If-None-Match on writes: davmux looks before it writes (conditional_writes: false)",
+            Self::WriteMatches => "If-Match on writes: davmux looks before it writes (conditional_writes: false)",
+            Self::CopyAbsent => "a condition on the target of a copy: davmux looks before it copies",
+            Self::CopySource => "x-amz-copy-source-if-match: davmux looks at the source before it copies",
+            Self::ConditionalDelete => {
+                "If-Match on deletions: davmux looks before it deletes (conditional_deletes: false)"
+            }
+            Self::BulkDelete => "DeleteObjects: keys are deleted one by one (bulk_delete: false)",
+            Self::PartCopy => "UploadPartCopy: large files are copied through this server (part_copy: false)",
         }
     }
 }

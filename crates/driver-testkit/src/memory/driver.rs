@@ -67,6 +67,17 @@ fn escape(path: &str) -> String {
     text
 }
 
+impl Memory {
+    /// The source of a copy, if it is the version that was asked for.
+    fn version(&self, state: &State, from: &Entry) -> Result<Object> {
+        let source = self.file(state, &from.path, "copy")?;
+        if from.etag.as_ref().is_some_and(|etag| *etag != source.etag) {
+            return Err(Error::new(ErrorKind::Precondition, "copy", &from.path));
+        }
+        Ok(source.clone())
+    }
+}
+
 #[async_trait]
 impl Driver for Memory {
     fn name(&self) -> &'static str {
@@ -204,14 +215,11 @@ impl Driver for Memory {
 
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
         self.log.add(Op::Copy, &from.path);
-        if self.shape == Shape::Folders || from.is_dir() {
+        if self.shape == Shape::Folders || from.is_dir() || from.size > self.largest_copy {
             return Ok(Native::Declined);
         }
         let mut state = self.lock();
-        let source = self.file(&state, &from.path, "copy")?.clone();
-        if from.etag.as_ref().is_some_and(|etag| *etag != source.etag) {
-            return Err(Error::new(ErrorKind::Precondition, "copy", &from.path));
-        }
+        let source = self.version(&state, from)?;
         let there = state.objects.get(to.as_str()).map(|object| object.entry(to));
         allow(when, there.as_ref(), "copy", to)?;
         let mut object = state.object(Kind::File, source.data);
@@ -219,6 +227,15 @@ impl Driver for Memory {
         let entry = object.entry(to);
         state.objects.insert(to.as_str().to_owned(), object);
         Ok(Native::Done(entry))
+    }
+
+    async fn begin_copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Box<dyn Upload>>> {
+        self.log.add(Op::BeginCopy, &from.path);
+        if self.shape == Shape::Folders || from.is_dir() || from.size <= self.largest_copy {
+            return Ok(Native::Declined);
+        }
+        let source = self.version(&self.lock(), from)?;
+        Ok(Native::Done(Box::new(MemoryUpload::of_copy(self, to, when, source)?)))
     }
 
     async fn rename(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {

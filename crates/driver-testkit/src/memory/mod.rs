@@ -33,6 +33,7 @@ pub struct Memory {
     page_size: usize,
     link_host: Option<Arc<str>>,
     longest_link: Duration,
+    largest_copy: u64,
     state: Arc<Mutex<State>>,
     log: CallLog,
 }
@@ -122,6 +123,7 @@ impl Memory {
             page_size: 1_000,
             link_host: None,
             longest_link: Duration::MAX,
+            largest_copy: u64::MAX,
             state: Arc::default(),
             log: CallLog::default(),
         }
@@ -180,6 +182,13 @@ impl Memory {
     #[must_use]
     pub fn with_links_for(mut self, longest: Duration) -> Self {
         self.longest_link = longest;
+        self
+    }
+
+    /// Copies at most so many bytes in one step, and larger files piece by piece. With keys only.
+    #[must_use]
+    pub fn with_copies_up_to(mut self, bytes: u64) -> Self {
+        self.largest_copy = bytes;
         self
     }
 

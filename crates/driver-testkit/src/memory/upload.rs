@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use davmux_driver::{Entry, Error, ErrorKind, Kind, RelPath, Result, Upload, When, WriteRequest};
 
-use super::{Memory, Shape, allow, folders};
+use super::{Memory, Object, Shape, allow, folders};
 use crate::Op;
 
 pub(super) struct MemoryUpload {
@@ -44,6 +44,15 @@ impl MemoryUpload {
             data: BytesMut::new(),
             begun: false,
         })
+    }
+
+    /// An upload that has its bytes already.
+    pub(super) fn of_copy(memory: &Memory, to: &RelPath, when: &When, source: Object) -> Result<Self> {
+        let request = WriteRequest { when: when.clone(), content_type: source.content_type, ..WriteRequest::default() };
+        let mut upload = Self::begin(memory, to, request)?;
+        upload.data = BytesMut::from(source.data.as_ref());
+        upload.begun = true;
+        Ok(upload)
     }
 }
 

@@ -344,3 +344,29 @@ async fn a_storage_that_never_takes_more_ends_a_copy_with_each_member_named() {
     let done = copy(&one.view, "d", "e").await.unwrap();
     assert_eq!(done.failed.len(), 3, "{:?}", told(&done.failed));
 }
+
+#[tokio::test]
+async fn a_copy_piece_by_piece_is_known_to_the_state_store_while_it_runs() {
+    let memory = Memory::keys().with_copies_up_to(5);
+    let one = one(bucket(&memory), memory, kept(KEPT));
+    fill(&one.view, &["large"]).await;
+    one.log().clear();
+    let gate = one.faulty.on(Op::Finish).gate();
+    let look = async {
+        gate.reached().await;
+        assert_eq!(one.uploads.all().await.unwrap().len(), 1, "a crash now leaves something that is known");
+        gate.open();
+    };
+    let (copied, ()) = futures_util::join!(copy(&one.view, "large", "copy"), look);
+    assert!(copied.unwrap().failed.is_empty());
+    assert_eq!((one.log().count(Op::BeginCopy), one.log().count(Op::Read)), (1, 0));
+    // One that turns out not to do it is streamed.
+    one.faulty.on(Op::Finish).fault(Fault::Before(ErrorKind::Unsupported));
+    copy(&one.view, "large", "streamed").await.unwrap();
+    assert_eq!(one.log().count(Op::Read), 1);
+    let found = all(&one.view, "").await.unwrap();
+    for name in ["copy", "streamed"] {
+        assert_eq!(found[name].as_deref(), Some("of large"));
+    }
+    assert_eq!((one.uploads.all().await.unwrap().len(), one.memory.uploads_in_progress()), (0, 0));
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use davmux_driver::{Driver, Entry, Link, LinkRequest, Native};
 use davmux_driver_s3::S3;
+use davmux_driver_s3::provider::CustomHosts;
 use davmux_driver_testkit::shorthand::{path, put};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Empty};
@@ -87,4 +88,24 @@ async fn a_link_is_for_one_method_and_one_key() {
     assert_eq!(follow(&link, Method::DELETE, None).await.status(), 403);
     link.url = link.url.to_string().replace("/one?", "/two?").parse().unwrap();
     assert_eq!(follow(&link, Method::GET, None).await.status(), 403);
+}
+
+/// The same server by another name, as behind a proxy that passes the Host header on.
+#[tokio::test]
+async fn a_link_is_signed_for_a_custom_host() {
+    let Some(place) = place() else { return };
+    put(&place.s3, "a b", "x").await;
+    let here = link(&place.s3, "a b", None).await.url;
+    let (Some("127.0.0.1"), Some(port)) = (here.host(), here.port_u16()) else {
+        println!("skipped: only a server on this machine has another name for certain");
+        return;
+    };
+    let custom = place.with(|options| {
+        options.custom_host = Some(format!("localhost:{port}"));
+        options.custom_host_presign = true;
+    });
+    let link = link(&custom, "a b", None).await;
+    assert_eq!(link.url.host(), Some("localhost"));
+    let taken = follow(&link, Method::GET, None).await.status() == 200;
+    assert_eq!(taken, place.s3.provider().custom_hosts == CustomHosts::Signed);
 }

@@ -201,7 +201,7 @@ fn in_words(conditions: Conditions) -> String {
 fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 6] =
         [("TiB", 1 << 40), ("GiB", 1 << 30), ("GB", 1_000_000_000), ("MiB", 1 << 20), ("MB", 1_000_000), ("bytes", 1)];
-    let whole = UNITS.iter().find(|(_, unit)| bytes % unit == 0).copied();
+    let whole = UNITS.iter().find(|(_, unit)| bytes.is_multiple_of(*unit)).copied();
     let (name, unit) = whole.unwrap_or(("bytes", 1));
     format!("{} {name}", bytes / unit)
 }

@@ -207,3 +207,28 @@ async fn copying_moving_and_deleting_a_folder_of_1_000_files_stay_in_their_budge
     }
     assert_eq!(bench.davmux.propfind("/b/deep/07/", "1").await.hrefs().len(), 51);
 }
+
+#[tokio::test]
+async fn a_storage_that_asks_to_slow_down_is_copied_moved_and_emptied_all_the_same() {
+    let bench = Bench::new().await;
+    bench.s3.faults().latency(Duration::ZERO);
+    bench.seed(deep_folder()).await;
+    bench.s3.faults().latency(Duration::ZERO);
+    // First more in a row than all that are under way try again by themselves, then a fifth.
+    for nth in (1..=140).chain((141..400).step_by(5)) {
+        bench.s3.faults().nth("CopyObject", nth, davmux_s3_server::Fault::SlowDown);
+    }
+    for nth in 1..=6 {
+        bench.s3.faults().nth("DeleteObjects", nth, davmux_s3_server::Fault::SlowDown);
+    }
+    let copied = bench.davmux.to("COPY", "/b/deep/", "/b/copy/").await;
+    assert_eq!(copied.status, StatusCode::CREATED, "{:?}", copied.body);
+    assert!(bench.s3.recorder().count("CopyObject") >= 1_190, "{:?}", bench.s3.recorder().counts());
+    let moved = bench.davmux.to("MOVE", "/b/copy/", "/b/moved/").await;
+    assert_eq!(moved.status, StatusCode::CREATED, "{:?}", moved.body);
+    assert_eq!(bench.davmux.send("DELETE", "/b/moved/", &[], "").await.status, StatusCode::NO_CONTENT);
+    for gone in ["/b/copy/", "/b/moved/"] {
+        assert_eq!(bench.davmux.propfind(gone, "0").await.status, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(bench.davmux.propfind("/b/deep/07/", "1").await.hrefs().len(), 51);
+}

@@ -20,6 +20,14 @@
 //! * opendal has no links for UpYun. They are made here, on the bound domain, with the domain's own token and never with the
 //!   operator's password.
 //!
+//! # Further services
+//!
+//! Behind the features `azblob`, `gcs`, `sftp` and `webdav`, all off, stands one driver for opendal's services of these names. Where a file would
+//! be seen while it is written (SFTP, WebDAV) it is written under a hidden name, `.davmux-upload-*`, and renamed. A listing is
+//! gathered before its first page goes out. Known limits: opendal takes a file for WebDAV only whole, in memory, so 64 MiB is
+//! the most; a name that is not UTF-8 makes a listing over SFTP an error; SFTP follows symbolic links, which listings leave
+//! out; Azure takes a backslash for a slash, so such names are refused.
+//!
 //! # What UpYun does not have
 //!
 //! Conditions and tags: its listings tell no ETag, so none is told at all, and a condition is looked at before the change. A
@@ -28,8 +36,13 @@
 //! file that was sent in parts cannot be replaced by one that was not; if that is still so, such a save is refused and the
 //! former file stands.
 
+mod body;
+#[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+mod generic;
 mod http;
 mod upyun;
 
+#[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+pub use generic::*;
 pub use http::NoRoots;
 pub use upyun::{Secret, UpYun, UpYunOptions, UpYunOptionsError};

@@ -4,16 +4,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use davmux_driver::{Body, ByteRange, ByteStream, Entry, Error, ErrorKind, ReadReply, ReadRequest, RelPath, Result};
-use futures_util::stream;
+use davmux_driver::{Body, ByteRange, Entry, Error, ErrorKind, ReadReply, ReadRequest, RelPath, Result};
 use http::{HeaderValue, header};
 use opendal_core::BytesRange;
-use opendal_core::raw::oio::{Read as _, ReadStreamDyn};
+use opendal_core::raw::oio::Read as _;
 use opendal_core::raw::{OpRead, Service as _};
 
 use super::call::{Call, Trouble};
 use super::error;
 use super::place::Place;
+use crate::body::exactly;
 
 const OP: &str = "read";
 
@@ -117,25 +117,4 @@ fn content_range(text: &str) -> Option<(Range<u64>, u64)> {
     let (first, last) = range.split_once('-')?;
     let (first, last, size): (u64, u64, u64) = (first.parse().ok()?, last.parse().ok()?, size.parse().ok()?);
     (first <= last && last < size).then(|| (first..last + 1, size))
-}
-
-/// The body, as exactly so many bytes or an error.
-pub(crate) fn exactly(body: Box<dyn ReadStreamDyn>, length: u64, path: RelPath) -> ByteStream {
-    Box::pin(stream::unfold(Some((body, length)), move |state| {
-        let path = path.clone();
-        async move {
-            let (mut body, left) = state?;
-            let cut = |why: String| Error::new(ErrorKind::Unavailable, OP, &path).with_detail(why);
-            let error = match body.read_dyn().await {
-                Ok(data) if data.is_empty() && left == 0 => return None,
-                Ok(data) if data.is_empty() => cut(format!("the storage ended the body {left} bytes too early")),
-                Ok(data) => match left.checked_sub(u64::try_from(data.len()).unwrap_or(u64::MAX)) {
-                    Some(left) => return Some((Ok(data.to_bytes()), Some((body, left)))),
-                    None => error::nonsense(OP, &path, "the storage sends more than it announced"),
-                },
-                Err(error) => cut(error.message().to_owned()),
-            };
-            Some((Err(error), None))
-        }
-    }))
 }

@@ -83,13 +83,10 @@ async fn parts_of_two_versions_are_never_mixed() {
         strict.conditions.part_copy_source = part_copy_source;
         let (fixture, from, content) = fixture(strict, row).await;
         let upload = begun(&fixture, &from, "to", When::Always).await;
-        let changed = content.slice(1..);
+        let changed = vec![1; content.len()];
         fixture.client().put_object().bucket(BUCKET).key("a b+").body(changed.into()).send().await.unwrap();
         let error = upload.finish().await.unwrap_err();
-        // A store that looks at nothing may refuse the last range, as the source has become shorter.
-        if row == "amazon" {
-            assert_eq!((error.kind(), error.path()), (ErrorKind::Precondition, &path("a b+")), "{row}: {error}");
-        }
+        assert_eq!((error.kind(), error.path()), (ErrorKind::Precondition, &path("a b+")), "{row}: {error}");
         let error = fixture.s3.begin_copy(&from, &path("to"), &When::Always).await.err().unwrap();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Precondition, &path("a b+")), "{row}: {error}");
         assert!(get(&fixture.s3, "to").await.is_err(), "{row}");

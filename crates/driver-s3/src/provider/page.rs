@@ -95,7 +95,9 @@ impl Provider {
             }
         });
         let encoding = if listing.url_encoding { "asks for names encoded" } else { "does not ask for names encoded" };
-        facts.push(format!("Lists by {}, and {encoding}.", version(listing)));
+        let order =
+            if listing.sorted { "" } else { "; its listings are not in the order of keys and are read whole first" };
+        facts.push(format!("Lists by {}, and {encoding}{order}.", version(listing)));
         facts.push(match bulk_delete {
             BulkDelete::Keys(most) => format!("Deletes up to {most} keys in one call, with Content-MD5."),
             BulkDelete::None => "Deletes key by key.".to_owned(),

@@ -6,6 +6,7 @@ mod admin;
 mod b2;
 mod changing;
 mod copying;
+mod hosts;
 mod linking;
 mod listing;
 mod looking;

@@ -52,7 +52,9 @@ pub(in crate::provider) static AMAZON: Provider = Provider {
             "Without keys the AWS credential chain is asked: environment, profile, shared files, web identity, container, instance.",
             "An id that begins with ASIA belongs to temporary keys and needs `session_token`; links end with such keys.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html",
             "docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html",

@@ -41,7 +41,9 @@ pub(super) static B2: Provider = Provider {
             "CORS is set by its native API; `davmux cors` does so.",
             "Control characters in names are refused.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "backblaze.com/docs/cloud-storage-call-the-s3-compatible-api",
             "backblaze.com/docs/cloud-storage-s3-compatible-app-keys",

@@ -30,7 +30,9 @@ pub(super) static BOS: Provider = Provider {
             "UploadPartCopy is not among the calls that Baidu lists: what is over 5 GB is streamed.",
             "Guides disagree whether `s3.<region>.bcebos.com` takes the bucket in its host; it stands in the path.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "cloud.baidu.com/doc/BOS/s/Njwvyq8ho (compatible calls)",
             "intl.cloud.baidu.com/doc/BOS/s/Ck1rk80hn-en (regions and endpoints)",

@@ -42,7 +42,9 @@ pub(super) static COS: Provider = Provider {
             "`cos.accelerate.myqcloud.com` answers for objects only: it cannot list, so it is no endpoint; it can be a `custom_host`.",
             "Conditions on writes are looked at before the write: whether COS checks them over S3 is not known.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "tencentcloud.com/document/product/436/57456, 436/102489",
             "rclone/rclone backend/s3/provider/TencentCOS.yaml",

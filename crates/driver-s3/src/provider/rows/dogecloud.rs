@@ -30,7 +30,10 @@ pub(super) static DOGECLOUD: Provider = Provider {
             "`bucket` is the space's name, or its name at COS.",
             "No link outlives the temporary key that it was signed with.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+            "the stand-in of its token API",
+        ],
         sources: &[
             "AlistGo/alist drivers/s3/doge.go",
             "AlistGo/alist#6273, #6277 (keys that were not renewed)",

@@ -17,7 +17,7 @@ pub(super) static EOS: Provider = Provider {
         bulk_delete: BulkDelete::None,
         copy: CopyLimits { parts: false, ..CopyLimits::S3 },
         parts: PartLimits::S3,
-        conditions: Conditions { copy_source: true, ..Conditions::NONE },
+        conditions: Conditions::NONE,
     },
     exchanges_keys: false,
     session_token: true,
@@ -29,7 +29,9 @@ pub(super) static EOS: Provider = Provider {
             "It behaves like an old Ceph: lists by the old call, without encoding.",
             "Whether it deletes many keys in one call and copies in parts is not known: `bulk_delete: 1000` and `part_copy: true` try it.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "rclone/rclone backend/s3/provider/ChinaMobile.yaml (30 hosts, quirks)",
             "ecloud.10086.cn/op-help-center/doc/article/48082",

@@ -39,7 +39,9 @@ pub(super) static GCS: Provider = Provider {
             "One CopyObject takes an object of any size, and there is no UploadPartCopy.",
             "Carriage return and line feed in names are refused.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "cloud.google.com/storage/docs/interoperability",
             "rclone/rclone backend/s3/provider/GCS.yaml",

@@ -34,7 +34,9 @@ pub(super) static KODO: Provider = Provider {
             "Its S3 hosts answer nothing that is not signed, not even of a public space: a public domain goes into `custom_host`.",
             "It ignores `encoding-type`.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "developer.qiniu.com/kodo/4087/compatible-s3-api",
             "developer.qiniu.com/kodo/4088/s3-access-domainname",

@@ -38,6 +38,7 @@ pub(super) static MINIO: Provider = Provider {
             "A link is good for GET alone: HEAD on it is 403.",
         ],
         tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
             "MinIO of 2026-02-12 (v0.0.0-20260212201848-7aac2a2c5b7c), one disk: contract suite, `crates/driver-s3/tests/real`, litmus, cadaver and rclone through davmux",
         ],
         sources: &[

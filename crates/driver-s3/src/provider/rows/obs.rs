@@ -34,7 +34,9 @@ pub(super) static OBS: Provider = Provider {
             ".apk and .ipa are refused on the default host since 2023-12-30; a custom domain avoids it, and has https only through the CDN.",
             "Conditions on writes are looked at before the write: whether OBS checks them over S3 is not known.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "support.huaweicloud.com/api-obs/obs_04_0082.html (copies up to 5 GB)",
             "rclone/rclone backend/s3/provider/HuaweiOBS.yaml",

@@ -17,7 +17,7 @@ pub(super) static OOS: Provider = Provider {
         bulk_delete: BulkDelete::None,
         copy: CopyLimits { parts: false, ..CopyLimits::S3 },
         parts: PartLimits::S3,
-        conditions: Conditions { copy_source: true, ..Conditions::NONE },
+        conditions: Conditions::NONE,
     },
     exchanges_keys: false,
     session_token: true,
@@ -28,7 +28,9 @@ pub(super) static OOS: Provider = Provider {
         notes: &[
             "Little is known of it: lists by the old call, deletes key by key, and streams what is larger than one copy takes. `list_object_version: v2`, `bulk_delete: 1000` and `part_copy: true` try more.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "code of several clients that build https://oos-<region>.ctyunapi.cn and sign SigV4 for the region",
             "ctyun.cn/document/10026693/10027878 (list of endpoints)",

@@ -45,7 +45,9 @@ pub(super) static OSS: Provider = Provider {
             "Objects over 1 GB are copied in parts.",
             "Conditions on writes are looked at before the write: whether OSS checks them over S3 is not known.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "help.aliyun.com/en/oss/developer-reference/compatibility-with-amazon-s3",
             "help.aliyun.com/en/oss/developer-reference/uploadpartcopy",

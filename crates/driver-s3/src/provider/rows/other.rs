@@ -30,7 +30,7 @@ pub(in crate::provider) static OTHER: Provider = Provider {
             "Calls that a service may not know are tried, and done in another way once it says so.",
             "Conditions on writes are looked at before the write, as some services ignore them without a word: `conditional_writes: true` trusts them.",
         ],
-        tested_with: &[],
+        tested_with: &["contract suite at a front that knows the least (`crates/driver-s3/tests/rows.rs`)"],
         sources: &[],
         example: "\
 bucket: your-bucket

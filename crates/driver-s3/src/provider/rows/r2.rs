@@ -49,7 +49,9 @@ pub(super) static R2: Provider = Provider {
             "One key takes one write a second; more are answered 429 and tried again.",
             "A token bound to a bucket answers 403 for a bucket that is not there.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "developers.cloudflare.com/r2/api/s3/api",
             "developers.cloudflare.com/r2/api/s3/conditional-operations",

@@ -32,7 +32,9 @@ pub(super) static SCALEWAY: Provider = Provider {
     cors: Cors::S3,
     page: Page {
         notes: &["An upload has 1,000 parts at most: parts are larger than elsewhere."],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &[
             "scaleway.com/en/docs/object-storage/api-cli/multipart-uploads",
             "scaleway.com/en/docs/object-storage/api-cli/using-conditional-writes",

@@ -31,7 +31,9 @@ pub(super) static UPYUN: Provider = Provider {
             "The gateway is switched on for each service in the console, where its keys are made; it takes no session token.",
             "Links on the bound domain and moves inside the storage need UpYun's own API.",
         ],
-        tested_with: &[],
+        tested_with: &[
+            "contract suite and costs of calls at the strict front of this row (`crates/driver-s3/tests/rows.rs`)",
+        ],
         sources: &["help.upyun.com/knowledge-base/s3-api"],
         example: "\
 bucket: your-service

@@ -115,7 +115,8 @@ impl Stream for Chunks {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             let failed = |message: String| {
-                Poll::Ready(Some(Err(opendal_core::Error::new(opendal_core::ErrorKind::Unexpected, message))))
+                let error = opendal_core::Error::new(opendal_core::ErrorKind::Unexpected, message);
+                Poll::Ready(Some(Err(error.set_temporary())))
             };
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending => {

@@ -68,8 +68,27 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Cors,
     },
+    /// Look at each mount's storage over the network: what works, what does not, and what to write into the file.
+    Doctor(DoctorArgs),
     /// Read a password from standard input and print its hash for `password_hash`.
     HashPassword,
+}
+
+/// What to look at.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// The mounts file.
+    #[arg(default_value = "mounts.yaml")]
+    pub(crate) file: PathBuf,
+    /// Only the mount at this path.
+    #[arg(long, value_name = "PATH", value_parser = tree_path)]
+    pub(crate) mount: Option<TreePath>,
+    /// Look at nothing, and remove the upload in progress that has this id; more than once for several.
+    #[arg(long, value_name = "ID")]
+    pub(crate) abort: Vec<String>,
+    /// One JSON object on standard output, for programs.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What to do with CORS rules.

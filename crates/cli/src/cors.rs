@@ -26,7 +26,7 @@ pub(crate) async fn cors(what: Cors) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(OfMount { file, mount, json }: OfMount) -> anyhow::Result<ExitCode> {
-    let admin = Config::load(&file)?.admin(&mount).await?;
+    let admin = Config::load(&file)?.administered(&mount).await?;
     let rules = asked(&mount, admin.cors()).await.with_context(|| format!("the mount {mount}"))?;
     let out = match (json, rules.as_slice()) {
         (true, rules) => line(&json!({ "mount": mount.to_string(), "rules": values(rules) })),
@@ -38,7 +38,7 @@ async fn show(OfMount { file, mount, json }: OfMount) -> anyhow::Result<ExitCode
 }
 
 async fn apply(OfMount { file, mount, json }: OfMount, origins: &[String], dry_run: bool) -> anyhow::Result<ExitCode> {
-    let admin = Config::load(&file)?.admin(&mount).await?;
+    let admin = Config::load(&file)?.administered(&mount).await?;
     let Some(rule) = admin.cors_rule(origins) else {
         anyhow::bail!("the mount {mount}: a storage of this kind has no CORS rules");
     };

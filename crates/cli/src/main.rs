@@ -1,6 +1,6 @@
 //! davmux: buckets and folders in one tree, served over WebDAV.
 //!
-//! What was typed (`args.rs`) becomes one of the commands: `serve.rs`, `check.rs`, `cors.rs`, `demo/`. Errors of all of them are printed
+//! What was typed (`args.rs`) becomes one of the commands: `serve.rs`, `check.rs`, `cors.rs`, `doctor.rs`, `demo/`. Errors of all of them are printed
 //! here, once, with their causes, and become the exit status: 0 done, 1 it failed, 2 wrong usage (clap's own).
 
 mod app;
@@ -8,6 +8,7 @@ mod args;
 mod check;
 mod cors;
 mod demo;
+mod doctor;
 mod logging;
 mod serve;
 
@@ -34,6 +35,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Check { file, json } => check::check(&file, json),
         Command::Cors { what } => runtime()?.block_on(cors::cors(what)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::doctor(args)),
         Command::HashPassword => hash_password(),
         Command::Serve { file, listen } => {
             logging::begin(args.log_format, &args.log)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use davmux_driver::{Admin, Driver};
+use davmux_driver::{Administered, Driver};
 use davmux_driver_local::{Local, LocalOptions};
 use davmux_driver_opendal::{UpYun, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
@@ -110,19 +110,27 @@ impl Config {
         Ok(Built { server: self.options(), base_path: self.server.base_path.to_string(), users, anonymous, tree })
     }
 
+    /// The mount at exactly this path.
+    ///
+    /// # Errors
+    /// [`AdminError::NoMount`]
+    pub fn mount(&self, path: &TreePath) -> Result<&Mount, AdminError> {
+        self.mounts.iter().find(|mount| mount.path == *path).ok_or_else(|| {
+            let mounts = self.mounts.iter().map(|mount| mount.path.clone()).collect();
+            AdminError::NoMount { path: path.clone(), mounts }
+        })
+    }
+
     /// What an administrator may ask of the storage at a mount. Asks it nothing yet.
     ///
     /// # Errors
     /// [`AdminError`]
-    pub async fn admin(&self, path: &TreePath) -> Result<Arc<dyn Admin>, AdminError> {
-        let Some(mount) = self.mounts.iter().find(|mount| mount.path == *path).cloned() else {
-            let mounts = self.mounts.iter().map(|mount| mount.path.clone()).collect();
-            return Err(AdminError::NoMount { path: path.clone(), mounts });
-        };
+    pub async fn administered(&self, path: &TreePath) -> Result<Arc<dyn Administered>, AdminError> {
+        let mount = self.mount(path)?.clone();
         let memory = UploadMemory::new(self.server.upload_memory);
         let made = tokio::task::spawn_blocking(move || {
             let Mount { at, path, storage, .. } = mount;
-            admin(storage, memory).map_err(|source| BuildError::Mount { at, path, source })
+            administered(storage, memory).map_err(|source| BuildError::Mount { at, path, source })
         });
         Ok(made.await.map_err(|error| BuildError::Panicked(error.to_string()))??)
     }
@@ -165,7 +173,7 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
         Storage::S3(bucket) => {
             let Bucket { options, placeholder } = *bucket;
-            let bucket = davmux_driver_s3::open(options, memory.clone())?;
+            let bucket: Arc<dyn Driver> = davmux_driver_s3::open(options, memory.clone())?;
             // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
             if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
         }
@@ -174,10 +182,10 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
 }
 
 /// One arm a driver. An administrator sees the storage itself, without what the tree puts around it.
-fn admin(storage: Storage, memory: UploadMemory) -> Result<Arc<dyn Admin>, DriverError> {
+fn administered(storage: Storage, memory: UploadMemory) -> Result<Arc<dyn Administered>, DriverError> {
     Ok(match storage {
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
-        Storage::S3(bucket) => davmux_driver_s3::open_admin(bucket.options, memory)?,
+        Storage::S3(bucket) => davmux_driver_s3::open(bucket.options, memory)?,
         Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
     })
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use davmux_driver::{
     Admin, Body, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages,
-    ReadReply, ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
+    ReadReply, ReadRequest, RelPath, Removal, Report, Result, Upload, Usage, When, WriteRequest, probe,
 };
 
 use crate::look::{look, look_at, may_name, open, standing};
@@ -53,7 +53,12 @@ impl Local {
 }
 
 /// A folder has neither CORS rules nor uploads that a stranger could have begun.
-impl Admin for Local {}
+#[async_trait]
+impl Admin for Local {
+    async fn probe(&self, may_write: bool, report: &dyn Report) {
+        probe::of_driver(self, may_write, report).await;
+    }
+}
 
 #[async_trait]
 impl Driver for Local {

@@ -44,6 +44,8 @@ pub(crate) struct Bucket {
     pub(crate) http: Http,
     pub(crate) keys: Arc<Keys>,
     pub(crate) region: String,
+    /// The bucket stands in the path, not in the host.
+    pub(crate) path_style: bool,
     pub(crate) root: Root,
     /// Where the storage itself answers.
     pub(crate) endpoint: Place,
@@ -86,6 +88,7 @@ impl Bucket {
             root: Root::new(&options.root()?),
             keys,
             region,
+            path_style,
             custom,
             relay_from: options.relay_from,
             link_disposition: options.link_disposition,

@@ -24,7 +24,7 @@
 
 use std::sync::Arc;
 
-use davmux_driver::{Admin, Driver};
+use davmux_driver::Administered;
 
 mod address;
 mod admin;
@@ -36,6 +36,7 @@ mod copy_parts;
 mod credentials;
 mod cut;
 mod delete;
+mod doctor;
 mod dogecloud;
 mod error;
 mod key;
@@ -70,19 +71,7 @@ pub use settings::{CustomerKey, Encryption, ObjectSettings};
 ///
 /// # Errors
 /// [`OptionsError`] for options that cannot work.
-pub fn open(options: S3Options, memory: UploadMemory) -> Result<Arc<dyn Driver>, OptionsError> {
-    if exchanges_keys(&options) {
-        Ok(Arc::new(DogeCloud::open(options, memory)?))
-    } else {
-        Ok(Arc::new(S3::open(options, memory)?))
-    }
-}
-
-/// The same bucket as its administrator sees it.
-///
-/// # Errors
-/// [`OptionsError`] for options that cannot work.
-pub fn open_admin(options: S3Options, memory: UploadMemory) -> Result<Arc<dyn Admin>, OptionsError> {
+pub fn open(options: S3Options, memory: UploadMemory) -> Result<Arc<dyn Administered>, OptionsError> {
     if exchanges_keys(&options) {
         Ok(Arc::new(DogeCloud::open(options, memory)?))
     } else {

@@ -49,6 +49,11 @@ pub(crate) async fn link(bucket: &Bucket, path: &RelPath, request: &LinkRequest)
     signed(bucket, path, &url, &[], request.valid_for).await.map(Native::Done)
 }
 
+/// A signed link of the endpoint itself, whatever host links usually name.
+pub(crate) async fn endpoint_link(bucket: &Bucket, path: &RelPath, valid_for: Duration) -> Result<Link> {
+    signed(bucket, path, &bucket.endpoint.url(&bucket.root.key(path)), &[], valid_for).await
+}
+
 /// The name of a file for its receiver (RFC 6266 section 4.3, RFC 8187).
 fn disposition(wanted: LinkDisposition, path: &RelPath) -> Option<String> {
     let word = match wanted {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::{Error, ErrorKind, RelPath, Result};
+use crate::{Driver, Error, ErrorKind, Finding, RelPath, Report, Result};
 
 /// One rule of a storage for requests that a web page makes from another origin (CORS, the Fetch standard section 3.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +76,12 @@ pub type UploadPages = Pin<Box<dyn Stream<Item = Result<Vec<UploadInProgress>>> 
 /// to do by hand, where there is something.
 #[async_trait]
 pub trait Admin: fmt::Debug + Send + Sync + 'static {
+    /// Looks at all that `davmux doctor` tells of, and tells it while it goes. It changes nothing that was there before, and
+    /// writes only where `may_write` says so; what it writes goes again before it ends, unless it is dropped.
+    async fn probe(&self, _may_write: bool, report: &dyn Report) {
+        report.found(Finding::skipped("storage", "this kind of storage cannot be looked at"));
+    }
+
     /// The rule by which web pages of these origins may read and write files here over links; `None` where the storage knows
     /// no such rules. It is known without asking the storage.
     fn cors_rule(&self, _origins: &[String]) -> Option<CorsRule> {
@@ -113,6 +119,11 @@ pub trait Admin: fmt::Debug + Send + Sync + 'static {
         Err(unsupported("abort an upload", "this kind of storage has no multipart uploads"))
     }
 }
+
+/// A storage as its administrator has it: files and folders, and what is asked beside them.
+pub trait Administered: Driver + Admin {}
+
+impl<D: Driver + Admin> Administered for D {}
 
 fn unsupported(op: &'static str, why: &str) -> Error {
     Error::new(ErrorKind::Unsupported, op, &RelPath::root()).with_detail(why)

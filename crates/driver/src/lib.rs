@@ -31,14 +31,16 @@ mod error;
 mod link;
 pub mod meter;
 mod path;
+pub mod probe;
 mod read;
 mod upload;
 
-pub use admin::{Admin, CorsRule, UploadInProgress, UploadPages};
+pub use admin::{Admin, Administered, CorsRule, UploadInProgress, UploadPages};
 pub use driver::{Capabilities, Driver, Expect, Native, Page, Pages, Removal, Usage};
 pub use entry::{Entry, Etag, Kind};
 pub use error::{Error, ErrorKind, Result};
 pub use link::{Link, LinkRequest};
 pub use path::{InvalidPath, RelPath};
+pub use probe::{Finding, Outcome, Report};
 pub use read::{Body, ByteRange, ByteStream, ReadReply, ReadRequest};
 pub use upload::{Upload, When, WriteRequest};

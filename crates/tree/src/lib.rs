@@ -49,7 +49,7 @@ pub use path::TreePath;
 pub use properties::{LONGEST_PROPERTY, MOST_PROPERTIES, MemberProperties};
 pub use put::{Put, PutRequest, Written};
 pub use read::{OpenRequest, Opened, ReadStream, Source};
-pub use redirect::{Decision, ReadPolicy, RedirectRule, Requester};
+pub use redirect::{Decision, ReadPolicy, RedirectRule, Requester, foresee};
 pub use remove::Failed;
 pub use transfer::{Transfer, Transferred};
 pub use tree::{Tree, TreeOptions};

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use davmux_driver::{
     Admin, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages, ReadReply,
-    ReadRequest, RelPath, Removal, Result, Upload, When, WriteRequest,
+    ReadRequest, RelPath, Removal, Report, Result, Upload, When, WriteRequest, probe,
 };
 use futures_util::stream;
 use http::HeaderValue;
@@ -61,7 +61,12 @@ impl UpYun {
 }
 
 /// UpYun's CORS rules are the console's, and its uploads end by themselves.
-impl Admin for UpYun {}
+#[async_trait]
+impl Admin for UpYun {
+    async fn probe(&self, may_write: bool, report: &dyn Report) {
+        probe::of_driver(self, may_write, report).await;
+    }
+}
 
 #[async_trait]
 impl Driver for UpYun {

@@ -25,7 +25,7 @@ const KNOWN: [&str; 8] = [
 ];
 
 /// The rule that Cloudreve sets (cloudreve/cloudreve at 21d158db^, `pkg/filesystem/driver/s3/handler.go`).
-pub(super) fn rule(origins: &[String]) -> CorsRule {
+pub(crate) fn rule(origins: &[String]) -> CorsRule {
     CorsRule {
         name: Some("davmux".to_owned()),
         origins: origins.to_vec(),

@@ -1,7 +1,7 @@
 //! What an administrator asks of a bucket: its CORS rules, and uploads in progress.
 
 mod b2;
-mod cors;
+pub(crate) mod cors;
 mod uploads;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,16 +12,20 @@ use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use davmux_driver::{Admin, CorsRule, Error, ErrorKind, RelPath, Result, UploadInProgress, UploadPages};
+use davmux_driver::{Admin, CorsRule, Error, ErrorKind, RelPath, Report, Result, UploadInProgress, UploadPages};
 
-use crate::S3;
 use crate::provider::Cors;
+use crate::{S3, doctor};
 
 const READ_CORS: &str = "read CORS rules";
 const SET_CORS: &str = "set CORS rules";
 
 #[async_trait]
 impl Admin for S3 {
+    async fn probe(&self, may_write: bool, report: &dyn Report) {
+        doctor::examine(self, may_write, report).await;
+    }
+
     fn cors_rule(&self, origins: &[String]) -> Option<CorsRule> {
         Some(match self.bucket.provider.cors {
             Cors::B2 => b2::rule(origins),

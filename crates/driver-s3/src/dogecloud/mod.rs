@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Admin, Capabilities, CorsRule, Driver, Entry, Error, Expect, Link, LinkRequest, Native, Pages, ReadReply,
-    ReadRequest, RelPath, Removal, Result, Upload, UploadInProgress, UploadPages, Usage, When, WriteRequest,
+    Admin, Capabilities, CorsRule, Driver, Entry, Error, Expect, Finding, Link, LinkRequest, Native, Pages, ReadReply,
+    ReadRequest, RelPath, Removal, Report, Result, Upload, UploadInProgress, UploadPages, Usage, When, WriteRequest,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::uri::Scheme;
@@ -182,6 +182,18 @@ impl Driver for DogeCloud {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Admin for DogeCloud {
+    async fn probe(&self, may_write: bool, report: &dyn Report) {
+        const TOPIC: &str = "temporary keys";
+        report.begins(TOPIC);
+        match self.late.bucket("probe", &RelPath::root()).await {
+            Ok(s3) => {
+                report.found(Finding::works(TOPIC, "DogeCloud gives keys, and says where the bucket is"));
+                s3.probe(may_write, report).await;
+            }
+            Err(error) => report.found(Finding::fails(TOPIC, error.detail().unwrap_or("DogeCloud gives none"))),
+        }
+    }
+
     fn cors_rule(&self, origins: &[String]) -> Option<CorsRule> {
         self.draft.cors_rule(origins)
     }

@@ -115,7 +115,16 @@ pub(crate) fn judge(policy: ReadPolicy, rules: &[RedirectRule], who: &Requester<
     }
 }
 
+/// What would be decided for a large file of a mount with this policy: for those who want to know before anybody asks.
+pub fn foresee(policy: ReadPolicy, rules: &[RedirectRule], who: &Requester<'_>, link: &Link) -> Decision {
+    judge(policy, rules, who).foreseen(link, who)
+}
+
 impl Verdict {
+    fn foreseen(&self, link: &Link, who: &Requester<'_>) -> Decision {
+        if self.decision.redirect { self.on(link, false, who) } else { self.decision }
+    }
+
     pub(crate) fn allows_size(&self, size: u64) -> bool {
         self.forced || size > SMALL
     }

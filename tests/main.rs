@@ -9,6 +9,8 @@ mod bad_input;
 mod cors;
 // What an operation costs in S3 calls and round trips.
 mod cost;
+// What `doctor` finds.
+mod doctor;
 // Folders with very many members.
 mod large;
 // Each promise of docs/semantics.md.

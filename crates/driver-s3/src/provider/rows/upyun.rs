@@ -22,7 +22,7 @@ pub(super) static UPYUN: Provider = Provider {
     exchanges_keys: false,
     session_token: false,
     custom_hosts: CustomHosts::Unsigned(
-        "a domain bound to an UpYun service takes UpYun's own `_upt` token; `driver: opendal` makes such links",
+        "a domain bound to an UpYun service takes UpYun's own `_upt` token; `driver: upyun` makes such links",
     ),
     keys: Keys::NOT_KNOWN,
     cors: Cors::ByHand("set CORS in UpYun's console"),

@@ -11,16 +11,52 @@ use crate::support::{Davmux, bucket, s3};
 /// So that calls which are sent together are seen to be: without it the first may have ended before the second begins.
 const LATENCY: Duration = Duration::from_millis(10);
 
+/// Lines of the mount: in which ways the same must cost the same.
+type Mount = &'static [&'static str];
+
+/// Each of these a test, listed by each version of S3's listing.
+macro_rules! at_either_version {
+    ($($name:ident),+ $(,)?) => {
+        mod v1 {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&["list_object_version: v1"]).await;
+            })+
+        }
+        mod v2 {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&["list_object_version: v2"]).await;
+            })+
+        }
+    };
+}
+
+at_either_version!(
+    a_listing_of_1_000_files_costs_its_pages_and_nothing_when_known,
+    a_listing_of_10_000_files_costs_its_pages_and_nothing_when_known,
+    a_look_at_one_file_is_one_round_trip,
+    a_redirect_is_one_round_trip_and_free_once_known,
+    a_relay_begins_after_one_round_trip,
+    a_missing_file_is_one_round_trip_and_free_once_known_missing,
+    a_small_upload_into_a_listed_folder_is_one_call,
+    an_upload_of_100_megabytes_is_at_most_15_calls,
+    a_new_folder_is_one_call_where_its_parent_is_listed_and_at_most_four_elsewhere,
+    a_deletion_is_one_call_where_the_folder_is_listed_and_at_most_four_elsewhere,
+    copying_moving_and_deleting_a_folder_of_1_000_files_stay_in_their_budgets,
+    a_storage_that_asks_to_slow_down_is_copied_moved_and_emptied_all_the_same,
+);
+
 struct Bench {
     s3: Running,
     davmux: Davmux,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    async fn new(mount: Mount) -> Self {
         let s3 = s3().await;
         s3.faults().latency(LATENCY);
-        let davmux = Davmux::serve(&bucket("/b", &s3, &[])).await;
+        let davmux = Davmux::serve(&bucket("/b", &s3, mount)).await;
         // The look at the mount that every start makes must not be counted.
         davmux.logged("the mount is ready").await;
         s3.recorder().reset();
@@ -72,8 +108,8 @@ impl Bench {
     }
 }
 
-async fn listing_of(count: usize, calls: u64) {
-    let bench = Bench::new().await;
+async fn listing_of(count: usize, calls: u64, mount: Mount) {
+    let bench = Bench::new(mount).await;
     let files = (0..count).map(|n| format!("d/file-{n:05}"));
     bench.seed(files.chain(["d/.placeholder".to_owned()])).await;
     let listed = bench.davmux.propfind("/b/d/", "1").await;
@@ -83,31 +119,27 @@ async fn listing_of(count: usize, calls: u64) {
     bench.costs("the same again", 0, 0);
 }
 
-#[tokio::test]
-async fn a_listing_of_1_000_files_costs_its_pages_and_nothing_when_known() {
-    listing_of(1_000, 3).await;
+async fn a_listing_of_1_000_files_costs_its_pages_and_nothing_when_known(mount: Mount) {
+    listing_of(1_000, 3, mount).await;
 }
 
-#[tokio::test]
-async fn a_listing_of_10_000_files_costs_its_pages_and_nothing_when_known() {
-    listing_of(10_000, 12).await;
+async fn a_listing_of_10_000_files_costs_its_pages_and_nothing_when_known(mount: Mount) {
+    listing_of(10_000, 12, mount).await;
 }
 
-#[tokio::test]
-async fn a_look_at_one_file_is_one_round_trip() {
-    let bench = Bench::new().await;
+async fn a_look_at_one_file_is_one_round_trip(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.seed(["d/file".to_owned()]).await;
     assert_eq!(bench.davmux.propfind("/b/d/file", "0").await.status, StatusCode::MULTI_STATUS);
     bench.costs("PROPFIND depth 0 of a file, cold", 2, 1);
 }
 
-#[tokio::test]
-async fn a_redirect_is_one_round_trip_and_free_once_known() {
-    let bench = Bench::new().await;
+async fn a_redirect_is_one_round_trip_and_free_once_known(mount: Mount) {
+    let bench = Bench::new(mount).await;
     let large = "x".repeat(300 * 1024);
     bench.davmux.put("/b/large", large).await;
     // A second process knows nothing yet.
-    let fresh = Davmux::serve(&bucket("/b", &bench.s3, &[])).await;
+    let fresh = Davmux::serve(&bucket("/b", &bench.s3, mount)).await;
     fresh.logged("the mount is ready").await;
     bench.s3.recorder().reset();
     let kodi = [("User-Agent", "Kodi/21.0")];
@@ -117,26 +149,23 @@ async fn a_redirect_is_one_round_trip_and_free_once_known() {
     bench.costs("the same again", 0, 0);
 }
 
-#[tokio::test]
-async fn a_relay_begins_after_one_round_trip() {
-    let bench = Bench::new().await;
+async fn a_relay_begins_after_one_round_trip(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.seed(["d/file".to_owned()]).await;
     assert_eq!(bench.davmux.get("/b/d/file").await.text(), "d/file");
     bench.costs("GET relayed, folder not listed before", 2, 1);
 }
 
-#[tokio::test]
-async fn a_missing_file_is_one_round_trip_and_free_once_known_missing() {
-    let bench = Bench::new().await;
+async fn a_missing_file_is_one_round_trip_and_free_once_known_missing(mount: Mount) {
+    let bench = Bench::new(mount).await;
     assert_eq!(bench.davmux.get("/b/missing").await.status, StatusCode::NOT_FOUND);
     bench.costs("GET of a missing file", 2, 1);
     assert_eq!(bench.davmux.get("/b/missing").await.status, StatusCode::NOT_FOUND);
     bench.costs("the same again", 0, 0);
 }
 
-#[tokio::test]
-async fn a_small_upload_into_a_listed_folder_is_one_call() {
-    let bench = Bench::new().await;
+async fn a_small_upload_into_a_listed_folder_is_one_call(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.seed(["d/other".to_owned()]).await;
     bench.davmux.propfind("/b/d/", "1").await;
     bench.s3.recorder().reset();
@@ -146,18 +175,16 @@ async fn a_small_upload_into_a_listed_folder_is_one_call() {
     bench.costs("the same again", 1, 1);
 }
 
-#[tokio::test]
-async fn an_upload_of_100_megabytes_is_at_most_15_calls() {
-    let bench = Bench::new().await;
+async fn an_upload_of_100_megabytes_is_at_most_15_calls(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.davmux.propfind("/b/", "1").await;
     bench.s3.recorder().reset();
     assert_eq!(bench.davmux.put("/b/large", vec![7; 100_000_000]).await, StatusCode::CREATED);
     bench.costs("PUT of 100 MB", 15, 15);
 }
 
-#[tokio::test]
-async fn a_new_folder_is_one_call_where_its_parent_is_listed_and_at_most_four_elsewhere() {
-    let bench = Bench::new().await;
+async fn a_new_folder_is_one_call_where_its_parent_is_listed_and_at_most_four_elsewhere(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.seed(["d/file".to_owned(), "e/file".to_owned()]).await;
     assert_eq!(bench.davmux.send("MKCOL", "/b/d/cold", &[], "").await.status, StatusCode::CREATED);
     bench.costs("MKCOL in a folder that is not listed", 4, 2);
@@ -167,9 +194,8 @@ async fn a_new_folder_is_one_call_where_its_parent_is_listed_and_at_most_four_el
     bench.costs("MKCOL in a listed folder", 1, 1);
 }
 
-#[tokio::test]
-async fn a_deletion_is_one_call_where_the_folder_is_listed_and_at_most_four_elsewhere() {
-    let bench = Bench::new().await;
+async fn a_deletion_is_one_call_where_the_folder_is_listed_and_at_most_four_elsewhere(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.seed(["a", "b", "c"].map(|name| format!("d/{name}"))).await;
     assert_eq!(bench.davmux.send("DELETE", "/b/d/a", &[], "").await.status, StatusCode::NO_CONTENT);
     bench.costs("DELETE in a folder that is not listed", 4, 3);
@@ -189,9 +215,8 @@ fn deep_folder() -> impl Iterator<Item = String> {
     files.chain(markers).chain(["deep/.placeholder".to_owned()])
 }
 
-#[tokio::test]
-async fn copying_moving_and_deleting_a_folder_of_1_000_files_stay_in_their_budgets() {
-    let bench = Bench::new().await;
+async fn copying_moving_and_deleting_a_folder_of_1_000_files_stay_in_their_budgets(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.seed(deep_folder()).await;
     let copied = bench.davmux.to("COPY", "/b/deep/", "/b/copy/").await;
     assert_eq!(copied.status, StatusCode::CREATED, "{:?}", copied.body);
@@ -208,9 +233,8 @@ async fn copying_moving_and_deleting_a_folder_of_1_000_files_stay_in_their_budge
     assert_eq!(bench.davmux.propfind("/b/deep/07/", "1").await.hrefs().len(), 51);
 }
 
-#[tokio::test]
-async fn a_storage_that_asks_to_slow_down_is_copied_moved_and_emptied_all_the_same() {
-    let bench = Bench::new().await;
+async fn a_storage_that_asks_to_slow_down_is_copied_moved_and_emptied_all_the_same(mount: Mount) {
+    let bench = Bench::new(mount).await;
     bench.s3.faults().latency(Duration::ZERO);
     bench.seed(deep_folder()).await;
     bench.s3.faults().latency(Duration::ZERO);

@@ -156,7 +156,10 @@ async fn follow(method: Method, url: &Uri, range: Option<&str>) -> Result<Answer
         let body = Limited::new(body, BODY).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     };
-    tokio::time::timeout(LIMIT, work).await.unwrap_or_else(|_| Err(Failure::timeout()))
+    match tokio::time::timeout(LIMIT, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::timeout()),
+    }
 }
 
 fn refusal(answer: &Answer) -> String {

@@ -1,4 +1,4 @@
-//! [`Dialect`]: how a provider speaks S3. Each field of it can be set for one mount ([`Overrides`]).
+//! [`Dialect`]: how a provider speaks S3. What [`Overrides`] has of it can be set for one mount.
 
 use davmux_driver::When;
 

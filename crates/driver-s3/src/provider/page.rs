@@ -12,12 +12,13 @@ const HEAD: &str = "\
      `cargo run -p davmux-driver-s3 --example providers-page > docs/providers.md`; change those. -->
 
 What davmux knows of each S3-compatible service. A mount names its row by `provider:`, or the host of its `endpoint` tells
-it; what neither tells is `other`. Every field can be set for one mount ([config.md](config.md#mounts-driver-s3)), and
+it; what neither tells is `other`. Most of a row can be set for one mount ([config.md](config.md#mounts-driver-s3)), and
 the endpoint may be pasted as the service shows it: with or without a scheme, with the bucket in the host or behind it.
 
 No account was at hand: the rows come from the sources that each section names, and were tested with what it says. A
 *strict front* is a stand-in in this repository: an S3 server that refuses what this provider is known to refuse, as far
-as the sources tell. Where a fact is not known the row is careful: what can fail without a word is not trusted.
+as the sources tell. Where a fact is not known the row is careful: no condition is trusted that could let a file be
+overwritten or deleted without a word.
 
 * **Conditions** that a provider does not check in one step with a write are looked at right before it; another program
   can slip in between ([semantics.md](semantics.md)).

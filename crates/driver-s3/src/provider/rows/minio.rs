@@ -32,7 +32,7 @@ pub(super) static MINIO: Provider = Provider {
             "Behind a proxy `custom_host` with `custom_host_presign: true` names the host that clients reach; the proxy must pass the Host header on.",
             "A copy does not look at `If-None-Match` and `If-Match`, and a deletion not at `If-Match`.",
             "A file that another tool puts beside a folder of its name hides the folder from listings; what is in it can still be read.",
-            "Uploads in parts that are under way are told for one whole key at a time only (ListMultipartUploads with any other prefix finds none).",
+            "Uploads in parts that are under way are told for the whole bucket or for one whole key (ListMultipartUploads with any other prefix finds none).",
             "A name has at most 255 bytes; a key with an empty, `.` or `..` segment is refused.",
             "The region that a request is signed for is not checked.",
             "A link is good for GET alone: HEAD on it is 403.",

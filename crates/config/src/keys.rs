@@ -92,6 +92,7 @@ pub(crate) const S3: &[Key] = &[
     Key::known("secret_access_key_file"),
     Key::known("session_token"),
     Key::known("session_token_file"),
+    Key::known("profile"),
     Key::known("root_folder_path"),
     Key::known("force_path_style"),
     Key::known("list_object_version"),

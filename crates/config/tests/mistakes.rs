@@ -298,3 +298,14 @@ fn how_objects_are_kept_and_sent() {
         "only the endpoint may see",
     );
 }
+
+#[test]
+fn keys_that_exclude_each_other_or_are_needed() {
+    s3("access_key_id: id\n    secret_access_key: secret\n    profile: films", "8:5", "leave one of them out");
+    s3("provider: dogecloud", "3:5", "no `access_key_id`");
+    s3(
+        "provider: dogecloud\n    access_key_id: id\n    secret_access_key: secret\n    session_token: token",
+        "9:5",
+        "alone",
+    );
+}

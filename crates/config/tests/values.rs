@@ -274,3 +274,9 @@ fn a_provider_has_other_words_and_capitals_do_not_matter() {
         assert_eq!(word(text), row);
     }
 }
+
+#[test]
+fn a_profile_of_the_aws_files_stands_in_for_keys() {
+    let options = s3("    profile: films\n").0.options;
+    assert_eq!((options.profile.as_deref(), options.access_key_id), (Some("films"), None));
+}

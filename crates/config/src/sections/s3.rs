@@ -37,6 +37,7 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         access_key_id: keys.access_key_id,
         secret_access_key: keys.secret_access_key,
         session_token: keys.session_token,
+        profile: section.text("profile").map(|text| text.as_str().to_owned()),
         root_folder_path: prefix(section),
         force_path_style: force_path_style.unwrap_or(false),
         custom_host: url(section, "custom_host", "a host or an http or https URL such as cdn.example.com"),
@@ -46,6 +47,7 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
         b2_api: (section.walk.environment)("DAVMUX_B2_API").filter(|url| !url.is_empty()),
         ..S3Options::new(bucket.map_or("", |text| text.as_str()))
     };
+    check_keys(section, &options);
     super::s3_objects::objects(section, &mut options);
     super::s3_provider::findings(section, &options);
     let placeholder = placeholder(section);
@@ -90,6 +92,29 @@ pub(super) fn url(section: &Section<'_>, name: &'static str, expected: &str) -> 
         return None;
     }
     Some(text.as_str().to_owned())
+}
+
+/// Keys that exclude each other, and keys that a provider needs.
+fn check_keys(section: &Section<'_>, options: &S3Options) {
+    let profile = section.pair("profile").map(|pair| pair.at);
+    if let (Some(at), Some(_)) = (profile, &options.access_key_id) {
+        section.walk.mistake(at, "`profile` and `access_key_id` are both set: leave one of them out");
+    }
+    if !options.provider.is_some_and(|row| row.exchanges_keys) {
+        return;
+    }
+    // It gives temporary keys for these, and takes nothing else.
+    if options.access_key_id.is_none() && !section.is_wrong(&["access_key_id", "access_key_id_file"]) {
+        section.missing("access_key_id");
+    }
+    for name in ["session_token", "session_token_file", "profile"] {
+        if let Some(pair) = section.present(&[name]).first().and_then(|_| section.pair(name)) {
+            section.walk.mistake(
+                pair.at,
+                format!("{name}: DogeCloud takes the access key and the secret of its console alone"),
+            );
+        }
+    }
 }
 
 /// Credentials of a bucket; none at all: the AWS credential chain.

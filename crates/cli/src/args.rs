@@ -105,7 +105,7 @@ pub(crate) enum Cors {
         /// Of which bucket.
         #[command(flatten)]
         bucket: OfMount,
-        /// Where the pages come from, such as https://example.com; more than once for several. `*` is everywhere.
+        /// Where the pages come from, such as `https://example.com`; more than once for several. `*` is everywhere.
         #[arg(long, value_name = "ORIGIN", default_value = "*", value_parser = origin)]
         origin: Vec<String>,
         /// Print what would change, and change nothing.

@@ -62,6 +62,8 @@ pub(crate) async fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
             lines_to_write(&args.file, mount, &findings)?;
         }
         if stop.is_set() {
+            // What was not looked at is not good.
+            good = false;
             break;
         }
     }
@@ -79,8 +81,7 @@ async fn examine(config: &Config, mount: &Mount, paper: &Paper) {
             return;
         }
     };
-    storage.probe(!mount.options.read_only, paper).await;
-    if !paper.is_stopped() {
+    if storage.probe(!mount.options.read_only, paper).await && !paper.is_stopped() {
         uploads(&*storage, paper).await;
         clients(config, mount, &*storage, paper).await;
     }

@@ -123,7 +123,7 @@ impl Config {
     /// # Errors
     /// [`LoadError::Read`] where the file cannot be read, and [`LoadError::Mistakes`].
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let cannot = |source| LoadError::Read { path: path.to_owned(), source };
+        let cannot = |cause| LoadError::Read { path: path.to_owned(), cause };
         let text = std::fs::read_to_string(path).map_err(cannot)?;
         // Made absolute now, so that it does not matter which folder is the working directory later.
         let whole = std::path::absolute(path).map_err(cannot)?;

@@ -70,12 +70,12 @@ impl std::error::Error for Mistakes {}
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file itself cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The file was read and is wrong.
     #[error(transparent)]

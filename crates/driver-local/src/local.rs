@@ -55,8 +55,8 @@ impl Local {
 /// A folder has neither CORS rules nor uploads that a stranger could have begun.
 #[async_trait]
 impl Admin for Local {
-    async fn probe(&self, may_write: bool, report: &dyn Report) {
-        probe::of_driver(self, may_write, report).await;
+    async fn probe(&self, may_write: bool, report: &dyn Report) -> bool {
+        probe::of_driver(self, may_write, report).await
     }
 }
 

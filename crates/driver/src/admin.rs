@@ -77,9 +77,11 @@ pub type UploadPages = Pin<Box<dyn Stream<Item = Result<Vec<UploadInProgress>>> 
 #[async_trait]
 pub trait Admin: fmt::Debug + Send + Sync + 'static {
     /// Looks at all that `davmux doctor` tells of, and tells it while it goes. It changes nothing that was there before, and
-    /// writes only where `may_write` says so; what it writes goes again before it ends, unless it is dropped.
-    async fn probe(&self, _may_write: bool, report: &dyn Report) {
+    /// writes only where `may_write` says so; what it writes goes again before it ends, unless it is dropped. Whether the
+    /// storage answers at all.
+    async fn probe(&self, _may_write: bool, report: &dyn Report) -> bool {
         report.found(Finding::skipped("storage", "this kind of storage cannot be looked at"));
+        true
     }
 
     /// The rule by which web pages of these origins may read and write files here over links; `None` where the storage knows

@@ -88,14 +88,15 @@ pub trait Report: Send + Sync {
     }
 }
 
-/// A look at any storage through what every driver can: is it there, can it be written, how much room is left.
-pub async fn of_driver(driver: &dyn Driver, may_write: bool, report: &dyn Report) {
+/// A look at any storage through what every driver can: is it there, can it be written, how much room is left. Whether it
+/// is there.
+pub async fn of_driver(driver: &dyn Driver, may_write: bool, report: &dyn Report) -> bool {
     const ROOM: &str = "room";
     const WRITE: &str = "write";
     report.begins("storage");
     if let Err(error) = driver.check().await {
         report.found(Finding::fails("storage", Chain(&error)));
-        return;
+        return false;
     }
     report.found(Finding::works("storage", "it is there and readable"));
     report.begins(ROOM);
@@ -108,7 +109,7 @@ pub async fn of_driver(driver: &dyn Driver, may_write: bool, report: &dyn Report
     }
     if !may_write {
         report.found(Finding::skipped(WRITE, "the mount is read-only"));
-        return;
+        return true;
     }
     report.begins(WRITE);
     report.found(match write_and_remove(driver).await {
@@ -117,6 +118,7 @@ pub async fn of_driver(driver: &dyn Driver, may_write: bool, report: &dyn Report
             Finding::fails(WRITE, Chain(&error)).advise("let this program write there, or set read_only: true")
         }
     });
+    true
 }
 
 async fn write_and_remove(driver: &dyn Driver) -> crate::Result<()> {

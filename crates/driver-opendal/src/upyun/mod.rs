@@ -63,8 +63,8 @@ impl UpYun {
 /// UpYun's CORS rules are the console's, and its uploads end by themselves.
 #[async_trait]
 impl Admin for UpYun {
-    async fn probe(&self, may_write: bool, report: &dyn Report) {
-        probe::of_driver(self, may_write, report).await;
+    async fn probe(&self, may_write: bool, report: &dyn Report) -> bool {
+        probe::of_driver(self, may_write, report).await
     }
 }
 

@@ -22,8 +22,8 @@ const SET_CORS: &str = "set CORS rules";
 
 #[async_trait]
 impl Admin for S3 {
-    async fn probe(&self, may_write: bool, report: &dyn Report) {
-        doctor::examine(self, may_write, report).await;
+    async fn probe(&self, may_write: bool, report: &dyn Report) -> bool {
+        doctor::examine(self, may_write, report).await
     }
 
     fn cors_rule(&self, origins: &[String]) -> Option<CorsRule> {

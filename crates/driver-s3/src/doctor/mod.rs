@@ -28,18 +28,18 @@ const SCRATCH: &str = ".davmux-doctor-";
 const CONTENT: &[u8] = b"davmux looks whether this bucket works\n";
 const TYPE: &str = "text/x-davmux-doctor";
 
-/// Looks at everything.
-pub(crate) async fn examine(s3: &S3, may_write: bool, report: &dyn Report) {
+/// Looks at everything. Whether the bucket answers.
+pub(crate) async fn examine(s3: &S3, may_write: bool, report: &dyn Report) -> bool {
     let name = format!("{SCRATCH}{:016x}", rand::random::<u64>());
     #[expect(clippy::expect_used, reason = "letters, digits, a dot and dashes are a name")]
     let scratch = RelPath::root().child(&name).expect("a name");
     let doctor = Doctor { s3, bucket: &s3.bucket, report, scratch, made: Mutex::default() };
     if !doctor.reach().await || !doctor.place().await {
-        return;
+        return false;
     }
     if !may_write {
         doctor.tell(Finding::skipped("writing", "the mount is read-only; only reading was looked at"));
-        return;
+        return true;
     }
     if doctor.first_write().await {
         let steps = [
@@ -67,6 +67,7 @@ pub(crate) async fn examine(s3: &S3, may_write: bool, report: &dyn Report) {
         }
     }
     doctor.clean_up().await;
+    true
 }
 
 enum Step {

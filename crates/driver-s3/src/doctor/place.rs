@@ -12,21 +12,21 @@ use crate::error::Failure;
 impl Doctor<'_> {
     /// Whether the bucket answers.
     pub(super) async fn place(&self) -> bool {
-        self.begin("credentials");
+        self.begin("keys");
         match self.bucket.keys.signer().await {
             Ok(signer) => self.tell(match signer.expiry() {
-                None => Finding::works("credentials", "keys without an end"),
+                None => Finding::works("keys", "keys without an end"),
                 Some(end) => {
                     let minutes = end.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 60;
                     Finding::works(
-                        "credentials",
+                        "keys",
                         format!("temporary keys, good for {minutes} minutes and then renewed; no link lives longer"),
                     )
                 }
             }),
             Err(error) => {
                 let error = self.bucket.failed("sign", &RelPath::root(), Failure::keys(&error));
-                self.tell(Finding::fails("credentials", said(&error)));
+                self.tell(Finding::fails("keys", said(&error)));
                 return false;
             }
         }

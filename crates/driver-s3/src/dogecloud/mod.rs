@@ -182,15 +182,18 @@ impl Driver for DogeCloud {
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Admin for DogeCloud {
-    async fn probe(&self, may_write: bool, report: &dyn Report) {
+    async fn probe(&self, may_write: bool, report: &dyn Report) -> bool {
         const TOPIC: &str = "temporary keys";
         report.begins(TOPIC);
         match self.late.bucket("probe", &RelPath::root()).await {
             Ok(s3) => {
                 report.found(Finding::works(TOPIC, "DogeCloud gives keys, and says where the bucket is"));
-                s3.probe(may_write, report).await;
+                s3.probe(may_write, report).await
             }
-            Err(error) => report.found(Finding::fails(TOPIC, error.detail().unwrap_or("DogeCloud gives none"))),
+            Err(error) => {
+                report.found(Finding::fails(TOPIC, error.detail().unwrap_or("DogeCloud gives none")));
+                false
+            }
         }
     }
 

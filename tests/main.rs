@@ -5,6 +5,8 @@
 mod architecture;
 // What clients should not send, and when they should not leave.
 mod bad_input;
+// DogeCloud and UpYun.
+mod clouds;
 // The CORS rules of a bucket.
 mod cors;
 // What an operation costs in S3 calls and round trips.

@@ -96,7 +96,7 @@ fn mounts_file(listen: SocketAddr, s3: &Running, password: Option<&str>) -> Stri
     for (bucket, read) in [("films", "auto"), ("archive", "relay")] {
         let _ = write!(
             text,
-            "  - path: /{bucket}\n    driver: s3\n    bucket: {bucket}\n    endpoint: {}\n    region: {}\n    \
+            "  - path: /{bucket}\n    driver: s3\n    provider: minio\n    bucket: {bucket}\n    endpoint: {}\n    region: {}\n    \
              access_key_id: {}\n    secret_access_key: {}\n    force_path_style: true\n    placeholder: .placeholder\n    \
              read: {read}\n",
             s3.endpoint(),

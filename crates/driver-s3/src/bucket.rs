@@ -14,6 +14,7 @@ use http::uri::Scheme;
 
 use crate::address::Address;
 use crate::client;
+use crate::clock::StorageClock;
 use crate::credentials::Keys;
 use crate::error::{Failure, NOT_S3};
 use crate::key::Root;
@@ -43,6 +44,8 @@ pub(crate) struct Bucket {
     /// For reads.
     pub(crate) http: Http,
     pub(crate) keys: Arc<Keys>,
+    /// By which links and reads are signed.
+    pub(crate) clock: Arc<StorageClock>,
     pub(crate) region: String,
     /// The bucket stands in the path, not in the host.
     pub(crate) path_style: bool,
@@ -77,9 +80,10 @@ impl Bucket {
             Some(keys) => keys,
             None => Arc::new(options.keys(&region)?),
         };
+        let clock = Arc::new(StorageClock::new(&name));
         Ok(Self {
             http: read::http()?,
-            client: client::build(&service, &name, &region, path_style, &keys, &options.settings),
+            client: client::build(&service, &clock, &name, &region, path_style, &keys, &options.settings),
             endpoint: if path_style { service.with_bucket_in_path(&name) } else { service.with_bucket_in_host(&name) },
             name,
             provider,
@@ -87,6 +91,7 @@ impl Bucket {
             learnt: Learnt::default(),
             root: Root::new(&options.root()?),
             keys,
+            clock,
             region,
             path_style,
             custom,

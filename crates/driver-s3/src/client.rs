@@ -1,7 +1,7 @@
 //! The SDK's client, set up once for each bucket.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -15,8 +15,8 @@ use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef, InterceptorContext,
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef, InterceptorContext,
 };
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -28,8 +28,9 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::Limited;
 use md5::{Digest as _, Md5};
 
+use crate::clock::{HearClock, RetryInTime, StorageClock};
 use crate::credentials::{CopySignerToAnswer, ForSdk, Keys, RetryWithNewKeys};
-use crate::error::{clock_advice, wait};
+use crate::error::wait;
 use crate::place::Place;
 use crate::resolve::Resolver;
 use crate::settings::{ObjectSettings, PutOn};
@@ -56,6 +57,7 @@ const ANSWER: usize = 16 << 20;
 /// Builds the client. It does not touch the network.
 pub(crate) fn build(
     service: &Place,
+    clock: &Arc<StorageClock>,
     bucket: &str,
     region: &str,
     path_style: bool,
@@ -94,7 +96,8 @@ pub(crate) fn build(
         .interceptor(AsAllTakeIt)
         .interceptor(PutOn(settings.clone()))
         .interceptor(FitAnswer)
-        .interceptor(WatchClock { bucket: bucket.to_owned(), warned: AtomicBool::new(false) })
+        .interceptor(HearClock(Arc::clone(clock)))
+        .retry_classifier(RetryInTime)
         .build();
     Client::from_conf(config)
 }
@@ -185,34 +188,6 @@ impl Intercept for FitAnswer {
         let body = response.body_mut();
         let whole = std::mem::replace(body, SdkBody::taken());
         *body = SdkBody::from_body_1_x(Limited::new(whole, ANSWER));
-        Ok(())
-    }
-}
-
-/// Says once that the clocks differ. The SDK signs by the storage's clock then, and nothing would fail but the links that
-/// clients are given.
-#[derive(Debug)]
-struct WatchClock {
-    bucket: String,
-    warned: AtomicBool,
-}
-
-impl Intercept for WatchClock {
-    fn name(&self) -> &'static str {
-        "WatchClock"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(advice) = clock_advice(context.response().headers().get("date"))
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
-            tracing::warn!(bucket = self.bucket, "{advice}; until then links do not hold");
-        }
         Ok(())
     }
 }

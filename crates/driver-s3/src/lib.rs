@@ -30,6 +30,7 @@ mod address;
 mod admin;
 mod bucket;
 mod client;
+mod clock;
 mod commit;
 mod copy;
 mod copy_parts;

@@ -46,12 +46,12 @@ pub(crate) async fn link(bucket: &Bucket, path: &RelPath, request: &LinkRequest)
     if let Some(content_type) = request.content_type.as_deref() {
         add("response-content-type", content_type);
     }
-    signed(bucket, path, &url, &[], request.valid_for).await.map(Native::Done)
+    signed(bucket, path, &url, &[], request.valid_for).await.map(Signed::link).map(Native::Done)
 }
 
 /// A signed link of the endpoint itself, whatever host links usually name.
 pub(crate) async fn endpoint_link(bucket: &Bucket, path: &RelPath, valid_for: Duration) -> Result<Link> {
-    signed(bucket, path, &bucket.endpoint.url(&bucket.root.key(path)), &[], valid_for).await
+    signed(bucket, path, &bucket.endpoint.url(&bucket.root.key(path)), &[], valid_for).await.map(Signed::link)
 }
 
 /// The name of a file for its receiver (RFC 6266 section 4.3, RFC 8187).
@@ -65,18 +65,26 @@ fn disposition(wanted: LinkDisposition, path: &RelPath) -> Option<String> {
 }
 
 /// A request by which this process reads a file itself.
-pub(crate) async fn relay_request(bucket: &Bucket, path: &RelPath) -> Result<http::request::Builder> {
+pub(crate) struct RelayRequest {
+    pub(crate) request: http::request::Builder,
+    /// The time in its signature, where it has one.
+    pub(crate) signed: Option<SystemTime>,
+}
+
+pub(crate) async fn relay_request(bucket: &Bucket, path: &RelPath) -> Result<RelayRequest> {
     let place = match (&bucket.custom, bucket.relay_from) {
         (Some(custom), RelayFrom::CustomHost) if !custom.presign => {
-            return Ok(with_agent(bucket, Request::get(unsigned(bucket, path, &custom.place)?.url)));
+            let request = with_agent(bucket, Request::get(unsigned(bucket, path, &custom.place)?.url));
+            return Ok(RelayRequest { request, signed: None });
         }
         (Some(custom), RelayFrom::CustomHost) => &custom.place,
         _ => &bucket.endpoint,
     };
     let headers = bucket.settings.read_headers();
-    let link = signed(bucket, path, &place.url(&bucket.root.key(path)), &headers, RELAY).await?;
-    let request = with_agent(bucket, Request::get(link.url));
-    Ok(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
+    let signed = signed(bucket, path, &place.url(&bucket.root.key(path)), &headers, RELAY).await?;
+    let request = with_agent(bucket, Request::get(signed.url));
+    let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+    Ok(RelayRequest { request, signed: Some(signed.at) })
 }
 
 /// Whether this process reads from a public host, without a signature.
@@ -101,21 +109,44 @@ fn unsigned(bucket: &Bucket, path: &RelPath, place: &Place) -> Result<Link> {
     Ok(Link { url, expires_at: None })
 }
 
+/// A URL with a signature.
+struct Signed {
+    url: Uri,
+    /// The time in the signature, by the storage's clock.
+    at: SystemTime,
+    /// By this machine's clock.
+    expires_at: SystemTime,
+}
+
+impl Signed {
+    fn link(self) -> Link {
+        Link { url: self.url, expires_at: Some(self.expires_at) }
+    }
+}
+
 async fn signed(
     bucket: &Bucket,
     path: &RelPath,
     url: &str,
     headers: &[(&'static str, String)],
     valid_for: Duration,
-) -> Result<Link> {
-    let signer =
-        bucket.keys.signer_for(valid_for).await.map_err(|why| bucket.failed("link", path, Failure::keys(&why)))?;
-    let now = SystemTime::now();
-    let Some(life) = life(now, valid_for, signer.expiry()) else {
+) -> Result<Signed> {
+    let keys = async || {
+        let signer = bucket.keys.signer_for(valid_for).await;
+        signer.map_err(|why| bucket.failed("link", path, Failure::keys(&why)))
+    };
+    let mut signer = keys().await?;
+    let ours = SystemTime::now();
+    let at = bucket.clock.at(ours);
+    // Keys are renewed by this machine's clock, and end by the storage's.
+    if life(at, valid_for, signer.expiry()).is_none() && bucket.keys.refused(signer.credentials.access_key_id()) {
+        signer = keys().await?;
+    }
+    let Some(life) = life(at, valid_for, signer.expiry()) else {
         return Err(Error::new(ErrorKind::Denied, "link", path).with_detail("the credentials have expired"));
     };
-    let url = sign_get(&signer, &bucket.region, url, headers, now, life).ok_or_else(|| too_long(path))?;
-    Ok(Link { url, expires_at: Some(whole_second(now) + life) })
+    let url = sign_get(&signer, &bucket.region, url, headers, at, life).ok_or_else(|| too_long(path))?;
+    Ok(Signed { url, at, expires_at: whole_second(ours) + life })
 }
 
 /// A link is signed at a whole second, so it must last from there: rounded up, within what S3 takes and not past the

@@ -102,7 +102,8 @@ pub(crate) async fn page(bucket: &Bucket, ask: &Ask, place: &Place) -> Result<Re
     };
     let mut reply = call(bucket, ask, place, version, encode).await;
     if let Err(failure) = &reply
-        && failure.is_unknown_call()
+        // An argument that it does not know is `list-type`.
+        && (failure.is_unknown() || failure.is_code("InvalidArgument"))
         && (version, place) == (ListVersion::V2, &Place::Start)
         && habits::is_unknown(bucket)
         && let Ok(other) = call(bucket, ask, place, ListVersion::V1, encode).await

@@ -5,6 +5,7 @@
 mod admin;
 mod b2;
 mod changing;
+mod clocks;
 mod copying;
 mod hosts;
 mod linking;

@@ -33,7 +33,7 @@ fn the_example_is_a_good_file_and_wrong_usage_is_status_2() {
     // Its variables are set as a user would.
     let output = binary()
         .args(["check", example])
-        .envs([("S3_KEY", "key"), ("S3_SECRET", "secret")])
+        .envs([("S3_KEY", "key"), ("S3_SECRET", "secret"), ("UPYUN_PASSWORD", "password")])
         .current_dir(dir.path())
         .output()
         .unwrap();

@@ -35,6 +35,7 @@ mod staged;
 mod tasks;
 mod transfer;
 mod tree;
+mod unfinished;
 mod view;
 mod walk;
 

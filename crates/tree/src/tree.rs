@@ -14,7 +14,7 @@ use crate::locks::PathLocks;
 use crate::mounts::{Mounts, Place, Spot};
 use crate::redirect::{Links, RedirectRule};
 use crate::tasks::Tasks;
-use crate::transfer::Unfinished;
+use crate::unfinished::Unfinished;
 use crate::{Error, Mount, Node, Problem, Result, TreePath};
 
 /// What a tree is made of besides its mounts.

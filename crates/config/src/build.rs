@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use davmux_driver::{Administered, Driver};
 use davmux_driver_local::{Local, LocalOptions};
+#[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+use davmux_driver_opendal::Opendal;
 use davmux_driver_opendal::{UpYun, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
 use davmux_driver_s3::{OptionsError, UploadMemory};
@@ -77,6 +79,10 @@ pub enum DriverError {
     /// `upyun`
     #[error(transparent)]
     UpYun(#[from] UpYunOptionsError),
+    /// `azblob`, `gcs`, `sftp`, `webdav`
+    #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+    #[error(transparent)]
+    Opendal(#[from] davmux_driver_opendal::OpendalOptionsError),
     /// `placeholder`
     #[error(transparent)]
     Placeholder(#[from] InvalidNames),
@@ -174,11 +180,17 @@ fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, Dr
         Storage::S3(bucket) => {
             let Bucket { options, placeholder } = *bucket;
             let bucket: Arc<dyn Driver> = davmux_driver_s3::open(options, memory.clone())?;
-            // Without a marker the driver stands bare, and says itself that it keeps no empty folder.
-            if placeholder.is_empty() { bucket } else { Arc::new(Placeholder::new(bucket, placeholder)?) }
+            marked(bucket, placeholder)?
         }
         Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
+        #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+        Storage::Opendal(service) => marked(Arc::new(Opendal::open(&service.options)?), service.placeholder)?,
     })
+}
+
+/// A storage with markers that keep its empty folders. Without one it stands bare, and says itself that it keeps none.
+fn marked(storage: Arc<dyn Driver>, placeholder: Vec<String>) -> Result<Arc<dyn Driver>, InvalidNames> {
+    Ok(if placeholder.is_empty() { storage } else { Arc::new(Placeholder::new(storage, placeholder)?) })
 }
 
 /// One arm a driver. An administrator sees the storage itself, without what the tree puts around it.
@@ -187,5 +199,7 @@ fn administered(storage: Storage, memory: UploadMemory) -> Result<Arc<dyn Admini
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
         Storage::S3(bucket) => davmux_driver_s3::open(bucket.options, memory)?,
         Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
+        #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+        Storage::Opendal(service) => Arc::new(Opendal::open(&service.options)?),
     })
 }

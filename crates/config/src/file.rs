@@ -96,6 +96,9 @@ pub enum Storage {
     S3(Box<Bucket>),
     /// `upyun`
     UpYun(Box<UpYunOptions>),
+    /// `azblob`, `gcs`, `sftp`, `webdav`: what this build has of them.
+    #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+    Opendal(Box<Service>),
 }
 
 /// A mount with `driver: local`.
@@ -111,6 +114,16 @@ pub struct Bucket {
     /// What the driver takes.
     pub options: S3Options,
     /// Names of markers: the first is written, all are hidden. None: folders exist only while something is in them.
+    pub placeholder: Vec<String>,
+}
+
+/// A mount with one of opendal's further services.
+#[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// What the driver takes.
+    pub options: davmux_driver_opendal::OpendalOptions,
+    /// As of a [`Bucket`]; none where folders are the storage's own.
     pub placeholder: Vec<String>,
 }
 

@@ -156,6 +156,64 @@ pub(crate) const UPYUN: &[Key] = &[
     Key::later("junk", &["keep"]),
 ];
 
+/// A mount with `driver: sftp`.
+#[cfg(any(test, feature = "sftp"))]
+pub(crate) const SFTP: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("endpoint"),
+    Key::known("user"),
+    Key::known("key_file"),
+    Key::known("known_hosts"),
+    Key::known("root_folder_path"),
+    Key::known("list_cache"),
+    Key::known("read_only"),
+];
+
+/// A mount with `driver: azblob`.
+#[cfg(any(test, feature = "azblob"))]
+pub(crate) const AZBLOB: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("container"),
+    Key::known("account_name"),
+    Key::known("account_key"),
+    Key::known("account_key_file"),
+    Key::known("endpoint"),
+    Key::known("root_folder_path"),
+    Key::known("placeholder"),
+    Key::known("list_cache"),
+    Key::known("read_only"),
+];
+
+/// A mount with `driver: gcs`.
+#[cfg(any(test, feature = "gcs"))]
+pub(crate) const GCS: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("bucket"),
+    Key::known("credential_file"),
+    Key::known("endpoint"),
+    Key::known("root_folder_path"),
+    Key::known("placeholder"),
+    Key::known("list_cache"),
+    Key::known("read_only"),
+];
+
+/// A mount with `driver: webdav`.
+#[cfg(any(test, feature = "webdav"))]
+pub(crate) const WEBDAV: &[Key] = &[
+    Key::known("path"),
+    Key::known("driver"),
+    Key::known("endpoint"),
+    Key::known("user"),
+    Key::known("password"),
+    Key::known("password_file"),
+    Key::known("root_folder_path"),
+    Key::known("list_cache"),
+    Key::known("read_only"),
+];
+
 /// Every section with the heading that it has in `docs/config.md`.
 #[cfg(test)]
 pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
@@ -166,6 +224,10 @@ pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("mounts, driver local", LOCAL),
     ("mounts, driver s3", S3),
     ("mounts, driver upyun", UPYUN),
+    ("mounts, driver sftp", SFTP),
+    ("mounts, driver azblob", AZBLOB),
+    ("mounts, driver gcs", GCS),
+    ("mounts, driver webdav", WEBDAV),
 ];
 
 #[cfg(test)]

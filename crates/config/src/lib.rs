@@ -29,6 +29,8 @@ mod walk;
 mod yaml;
 
 pub use build::{AdminError, BuildError, Built, DriverError};
+#[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+pub use file::Service;
 pub use file::{Bucket, Config, Folder, Mount, Password, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
 pub use secret::Secret;

@@ -22,10 +22,11 @@
 //!
 //! # Further services
 //!
-//! Behind the features `azblob`, `gcs`, `sftp` and `webdav`, all off, stands one driver for opendal's services of these names. Where a file would
-//! be seen while it is written (SFTP, WebDAV) it is written under a hidden name, `.davmux-upload-*`, and renamed. A listing is
-//! gathered before its first page goes out. Known limits: opendal takes a file for WebDAV only whole, in memory, so 64 MiB is
-//! the most; a name that is not UTF-8 makes a listing over SFTP an error; SFTP follows symbolic links, which listings leave
+//! Behind the features `azblob`, `gcs`, `sftp` and `webdav`, all off, stands one driver for opendal's services of these names;
+//! the mounts file names them in a build that has them. Where a file would be seen while it is written (SFTP, WebDAV) it is
+//! written under a hidden name, `.davmux-upload-*`, and renamed. A listing is gathered before its first page goes out. Known
+//! limits: opendal takes a file for WebDAV only whole, in memory, so 64 MiB is the most, and moves with `Overwrite: T` whatever
+//! the condition; a name that is not UTF-8 makes a listing over SFTP an error; SFTP follows symbolic links, which listings leave
 //! out; Azure takes a backslash for a slash, so such names are refused.
 //!
 //! # What UpYun does not have

@@ -6,6 +6,8 @@ mod s3;
 mod s3_objects;
 mod s3_provider;
 mod server;
+#[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
+mod services;
 mod together;
 mod upyun;
 mod users;

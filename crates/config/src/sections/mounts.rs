@@ -3,10 +3,10 @@
 use davmux_tree::{MountOptions, TreePath};
 
 use super::{items, tree_path};
-use crate::file::Mount;
-use crate::keys;
+use crate::file::{Mount, Storage};
+use crate::keys::{self, Key};
 use crate::mistake::Position;
-use crate::walk::{Walk, nearest};
+use crate::walk::{Section, Walk, nearest};
 use crate::yaml::Node;
 
 pub(crate) fn mounts<'a>(walk: &'a Walk<'a>, node: Option<&'a Node>) -> Option<Vec<Mount>> {
@@ -33,23 +33,13 @@ pub(crate) fn mounts<'a>(walk: &'a Walk<'a>, node: Option<&'a Node>) -> Option<V
 
 /// Its place, and all of it.
 fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)>, Option<Mount>) {
-    let driver = driver(walk, node);
-    let keys = match driver {
-        Some("local") => keys::LOCAL,
-        Some("s3") => keys::S3,
-        Some("upyun") => keys::UPYUN,
-        _ => return (None, None),
-    };
-    let Some(section) = walk.section(node, "this mount", keys) else { return (None, None) };
+    let Some(driver) = driver(walk, node) else { return (None, None) };
+    let Some(section) = walk.section(node, "this mount", driver.keys) else { return (None, None) };
     section.pair("driver");
     let place =
         section.required_text("path").and_then(|text| tree_path(&section, "path", text).map(|path| (path, text.at)));
     let read_only = section.flag("read_only").unwrap_or(false);
-    let (storage, options) = match driver {
-        Some("local") => super::local::local(&section),
-        Some("upyun") => super::upyun::upyun(&section),
-        _ => super::s3::s3(&section),
-    };
+    let (storage, options) = (driver.read)(&section);
     let mount = match (&place, storage) {
         (Some((path, _)), Some(storage)) => {
             Some(Mount { at: section.at, path: path.clone(), options: MountOptions { read_only, ..options }, storage })
@@ -59,28 +49,54 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
     (place, mount)
 }
 
+/// A word after `driver:`, and what comes with it.
+struct Driver {
+    word: &'static str,
+    keys: &'static [Key],
+    /// Reads the keys that are the driver's own.
+    read: fn(&Section<'_>) -> (Option<Storage>, MountOptions),
+}
+
+/// Every driver of this build.
+const DRIVERS: &[Driver] = &[
+    Driver { word: "local", keys: keys::LOCAL, read: super::local::local },
+    Driver { word: "s3", keys: keys::S3, read: super::s3::s3 },
+    Driver { word: "upyun", keys: keys::UPYUN, read: super::upyun::upyun },
+    #[cfg(feature = "sftp")]
+    Driver { word: "sftp", keys: keys::SFTP, read: super::services::sftp },
+    #[cfg(feature = "azblob")]
+    Driver { word: "azblob", keys: keys::AZBLOB, read: super::services::azblob },
+    #[cfg(feature = "gcs")]
+    Driver { word: "gcs", keys: keys::GCS, read: super::services::gcs },
+    #[cfg(feature = "webdav")]
+    Driver { word: "webdav", keys: keys::WEBDAV, read: super::services::webdav },
+];
+
+/// Drivers that only a build with the feature of the same name has.
+const FEATURES: [&str; 4] = ["sftp", "azblob", "gcs", "webdav"];
+
 /// Which keys a mount has depends on its driver, so this one is read before the others.
-fn driver(walk: &Walk<'_>, node: &Node) -> Option<&'static str> {
-    const DRIVERS: [&str; 3] = ["local", "s3", "upyun"];
-    /// Drivers that no mount can name yet.
-    const FEATURES: [&str; 4] = ["azblob", "gcs", "sftp", "webdav"];
+fn driver(walk: &Walk<'_>, node: &Node) -> Option<&'static Driver> {
+    let words = |between: &str| DRIVERS.iter().map(|driver| driver.word).collect::<Vec<_>>().join(between);
     let pairs = walk.pairs(node, "a mount")?;
     let Some(pair) = pairs.iter().find(|pair| pair.key == "driver") else {
         let hint = match pairs.iter().find(|pair| nearest(&pair.key, ["driver"].into_iter()).is_some()) {
             Some(pair) => format!("; `{}` in line {} is an unknown key", pair.key.escape_debug(), pair.at.line),
             None => String::new(),
         };
-        walk.mistake(node.at, format!("this mount has no `driver`, and needs one: {}{hint}", DRIVERS.join(" or ")));
+        walk.mistake(node.at, format!("this mount has no `driver`, and needs one: {}{hint}", words(" or ")));
         return None;
     };
     let text = walk.scalar(&pair.node, "driver", "a word such as local or s3")?;
-    let found = DRIVERS.into_iter().find(|driver| *driver == text.as_str());
-    if FEATURES.contains(&text.as_str()) {
-        let message = "no mount can name this driver yet; it stands in the crate davmux-driver-opendal, behind the \
-                       feature of its name";
-        walk.mistake(text.at, format!("driver: {}: {message}", text.shown()));
-    } else if found.is_none() {
-        walk.mistake(text.at, format!("driver: {} is not one of {}", text.shown(), DRIVERS.join(", ")));
+    let found = DRIVERS.iter().find(|driver| driver.word == text.as_str());
+    if found.is_none() {
+        let why = match FEATURES.into_iter().find(|word| *word == text.as_str()) {
+            Some(word) => {
+                format!("is not in this build; `cargo build --release --features {word}` makes one that has it")
+            }
+            None => format!("is not one of {}", words(", ")),
+        };
+        walk.mistake(text.at, format!("driver: {} {why}", text.shown()));
     }
     found
 }

@@ -59,13 +59,18 @@ pub(super) fn s3(section: &Section<'_>) -> (Option<Storage>, MountOptions) {
 pub(super) fn remote(section: &Section<'_>) -> MountOptions {
     MountOptions {
         read: read_policy(section).unwrap_or_default(),
-        list_cache: section
-            .parsed("list_cache", "a duration up to 7d, such as 60s, or 0", |text| {
-                units::duration(text, None).filter(|kept| *kept <= WEEK)
-            })
-            .unwrap_or(Duration::from_secs(60)),
+        list_cache: list_cache(section),
         ..MountOptions::default()
     }
+}
+
+/// How long a listing is kept.
+pub(super) fn list_cache(section: &Section<'_>) -> Duration {
+    section
+        .parsed("list_cache", "a duration up to 7d, such as 60s, or 0", |text| {
+            units::duration(text, None).filter(|kept| *kept <= WEEK)
+        })
+        .unwrap_or(Duration::from_secs(60))
 }
 
 /// The least life of a link.
@@ -166,7 +171,7 @@ pub(super) fn prefix(section: &Section<'_>) -> String {
     prefix.to_owned()
 }
 
-fn placeholder(section: &Section<'_>) -> Vec<String> {
+pub(super) fn placeholder(section: &Section<'_>) -> Vec<String> {
     let Some(pair) = section.pair("placeholder") else { return vec![PLACEHOLDER.to_owned()] };
     let is_list = matches!(pair.node.value, Value::List(_));
     let mut names: Vec<String> = Vec::new();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use davmux_driver::{
     Admin, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Native, Pages, ReadReply, ReadRequest, RelPath,
-    Removal, Result, Upload, When, WriteRequest,
+    Removal, Report, Result, Upload, When, WriteRequest, probe,
 };
 use opendal_core::raw::OpCreateDir;
 use opendal_core::raw::Service as _;
@@ -28,7 +28,12 @@ pub struct Opendal {
     capabilities: Capabilities,
 }
 
-impl Admin for Opendal {}
+#[async_trait]
+impl Admin for Opendal {
+    async fn probe(&self, may_write: bool, report: &dyn Report) {
+        probe::of_driver(self, may_write, report).await;
+    }
+}
 
 #[async_trait]
 impl Driver for Opendal {

@@ -32,6 +32,43 @@ pub enum OpendalOptionsError {
     Service(String),
 }
 
+/// A storage of any of the services that this build has.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OpendalOptions {
+    /// See [`Opendal::azblob`].
+    #[cfg(feature = "azblob")]
+    Azblob(AzblobOptions),
+    /// See [`Opendal::gcs`].
+    #[cfg(feature = "gcs")]
+    Gcs(GcsOptions),
+    /// See [`Opendal::sftp`].
+    #[cfg(feature = "sftp")]
+    Sftp(SftpOptions),
+    /// See [`Opendal::webdav`].
+    #[cfg(feature = "webdav")]
+    Webdav(WebdavOptions),
+}
+
+impl Opendal {
+    /// Any of them. Asks nothing of the network.
+    ///
+    /// # Errors
+    /// [`OpendalOptionsError`] for options that cannot work.
+    pub fn open(options: &OpendalOptions) -> Result<Self, OpendalOptionsError> {
+        match options {
+            #[cfg(feature = "azblob")]
+            OpendalOptions::Azblob(options) => Self::azblob(options),
+            #[cfg(feature = "gcs")]
+            OpendalOptions::Gcs(options) => Self::gcs(options),
+            #[cfg(feature = "sftp")]
+            OpendalOptions::Sftp(options) => Self::sftp(options),
+            #[cfg(feature = "webdav")]
+            OpendalOptions::Webdav(options) => Self::webdav(options),
+        }
+    }
+}
+
 fn open(
     name: &'static str,
     builder: impl Builder,
@@ -145,8 +182,9 @@ impl Opendal {
     /// # Errors
     /// [`OpendalOptionsError`] for options that cannot work.
     pub fn webdav(options: &WebdavOptions) -> Result<Self, OpendalOptionsError> {
-        let mut builder =
-            opendal_service_webdav::Webdav::default().endpoint(&options.endpoint).disable_create_dir(true);
+        let mut builder = opendal_service_webdav::Webdav::default()
+            .endpoint(options.endpoint.trim_end_matches('/'))
+            .disable_create_dir(true);
         if let Some(username) = &options.username {
             builder = builder.username(username);
         }

@@ -30,8 +30,8 @@ pub struct Opendal {
 
 #[async_trait]
 impl Admin for Opendal {
-    async fn probe(&self, may_write: bool, report: &dyn Report) {
-        probe::of_driver(self, may_write, report).await;
+    async fn probe(&self, may_write: bool, report: &dyn Report) -> bool {
+        probe::of_driver(self, may_write, report).await
     }
 }
 

@@ -206,7 +206,12 @@ fn too_long(path: &RelPath) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use aws_credential_types::Credentials;
+
     use super::*;
+    use crate::credentials::{Keys, Source};
     use crate::options::{S3Options, Secret};
 
     fn bucket(change: impl FnOnce(&mut S3Options)) -> Bucket {
@@ -267,6 +272,25 @@ mod tests {
         let signed = done(link(&bucket(|_| ()), &path, &request).await);
         assert!(signed.expires_at.unwrap() >= SystemTime::now() + Duration::from_secs(58));
         assert!(signed.url.query().unwrap().contains("response-content-type=a%2Fb"));
+    }
+
+    #[tokio::test]
+    async fn a_link_ends_with_its_keys_by_the_storages_clock() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let end = SystemTime::now() + 10 * MINUTE;
+        let ends_after = |ahead: Duration| async move {
+            let keys = Credentials::new("id", "secret", Some("token".into()), Some(end), "test");
+            let mut options = S3Options::new("films");
+            options.endpoint = Some("http://127.0.0.1:9000".into());
+            let bucket = Bucket::new(&options, Some(Arc::new(Keys::new(Source::Fixed(keys))))).unwrap();
+            bucket.clock.hear(Some(&httpdate::fmt_http_date(SystemTime::now() + ahead)), None);
+            let request = LinkRequest { valid_for: 60 * MINUTE, content_type: None };
+            link(&bucket, &RelPath::parse("a").unwrap(), &request).await.map(|link| done(Ok(link)).expires_at.unwrap())
+        };
+        // A `Date` has whole seconds.
+        assert!(ends_after(Duration::ZERO).await.unwrap() <= end);
+        assert!(ends_after(5 * MINUTE).await.unwrap() <= end - 5 * MINUTE + Duration::from_secs(2));
+        assert_eq!(ends_after(20 * MINUTE).await.unwrap_err().kind(), ErrorKind::Denied);
     }
 
     #[test]

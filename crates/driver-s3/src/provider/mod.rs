@@ -1,8 +1,8 @@
-//! What is known of each provider: data, one file a row in [`rows`].
+//! What is known of each provider: data, one file a row in `rows`.
 //!
 //! A row says how to speak to a provider before the first call, so that what it cannot do is known and handled instead
 //! of met. A mount names its row by `provider:`, or its endpoint's host tells it; what neither tells is
-//! [`other`](rows::OTHER), the careful row.
+//! `other`, the careful row.
 
 mod dialect;
 mod keys;

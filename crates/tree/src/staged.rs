@@ -58,6 +58,14 @@ impl Staged {
         // An upload may get its id only now, when what is buffered turns out to be all or the last part; it then ends in
         // the same call.
         let finished = self.upload.finish().await;
+        // A driver that fails does not say whether it could remove what it had staged: a storage that takes no commit
+        // may take no removal either. What is gone already counts as removed.
+        if let (Err(_), Some(id)) = (&finished, &self.recorded)
+            && let Err(error) = spot.driver().abort_upload(&spot.rel, id).await
+        {
+            tracing::warn!(path = %spot.path, %error, "an upload that failed is not removed yet");
+            return finished;
+        }
         forget(&self.uploads, &mount, &spot, self.recorded).await;
         finished
     }

@@ -46,6 +46,22 @@ async fn an_upload_that_could_not_be_aborted_is_removed_at_the_next_start() {
 }
 
 #[tokio::test]
+async fn an_upload_that_failed_and_could_not_be_removed_is_removed_at_the_next_start() {
+    let one = keys();
+    one.faulty.on(Op::Finish).fault(Fault::Before(ErrorKind::Unavailable));
+    one.faulty.on(Op::AbortUpload).fault(Fault::Before(ErrorKind::Unavailable));
+    assert!(put(&one.view, "a", "x").await.is_err());
+    assert_eq!(one.uploads.all().await.unwrap().len(), 1, "nobody knows whether it is gone");
+    one.tree.start().await;
+    assert_eq!(one.uploads.all().await.unwrap(), []);
+    assert_eq!(one.log().count(Op::AbortUpload), 2);
+    // One that could be removed is not left for the next start.
+    one.faulty.on(Op::Finish).fault(Fault::Before(ErrorKind::Unavailable));
+    assert!(put(&one.view, "a", "x").await.is_err());
+    assert_eq!((one.uploads.all().await.unwrap().len(), one.memory.uploads_in_progress()), (0, 0));
+}
+
+#[tokio::test]
 async fn a_finish_that_nobody_waits_for_still_commits() {
     for one in both() {
         let gate = one.faulty.on(Op::Finish).gate();

@@ -11,6 +11,7 @@ use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
 use http::uri::Scheme;
+use tokio::sync::Semaphore;
 
 use crate::address::Address;
 use crate::client;
@@ -30,6 +31,9 @@ use crate::settings::ObjectSettings;
 pub(crate) const NONCE: &str = "davmux-upload";
 /// Backblaze's native API (backblaze.com/apidocs/b2-authorize-account).
 const B2_API: &str = "https://api.backblazeb2.com";
+/// Ranges of all files that are copied in parts at the same time: as many as the members of a folder, each of which may be
+/// such a file.
+const RANGES_AT_ONCE: usize = 32;
 
 /// A bucket, how it is reached and who signs.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub(crate) struct Bucket {
     pub(crate) habits: Habits,
     /// Where Backblaze's native API answers.
     pub(crate) b2_api: Place,
+    /// Held by each UploadPartCopy under way.
+    pub(crate) ranges: Semaphore,
 }
 
 /// The host that stands in links instead of the endpoint's.
@@ -100,6 +106,7 @@ impl Bucket {
             settings: options.settings.clone(),
             habits: Habits::default(),
             b2_api,
+            ranges: Semaphore::new(RANGES_AT_ONCE),
         })
     }
 

@@ -31,6 +31,8 @@ struct Copy<'a> {
 /// with one it is found out what the first attempt did.
 pub(crate) async fn copy(bucket: &Bucket, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {
     let mut conflicts = 1;
+    // One of the calls was sent more than once, so one that was not answered may have made the copy.
+    let mut doubt = false;
     loop {
         let dialect = bucket.spoken();
         if from.is_dir() || from.size > dialect.copy.largest {
@@ -49,13 +51,14 @@ pub(crate) async fn copy(bucket: &Bucket, from: &Entry, to: &RelPath, when: &Whe
             Ok(reply) => return copy.done(&reply).map(Native::Done),
             Err(failure) => failure,
         };
+        doubt |= attempts.were_several();
         if failure.is_conflict() && conflicts < CONFLICTS {
             pause(conflicts).await;
             conflicts += 1;
             continue;
         }
         if failure.status == Some(412) {
-            return copy.refused(attempts.were_several()).await.map(Native::Done);
+            return copy.refused(doubt).await.map(Native::Done);
         }
         if failure.is_unknown() {
             if absent != CopyAbsent::No {

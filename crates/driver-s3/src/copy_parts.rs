@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::CompletedPart;
 use bytes::Bytes;
 use davmux_driver::{Entry, Error, ErrorKind, Etag, Expect, Native, RelPath, Result, Upload, When, WriteRequest};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 
 use crate::bucket::{Bucket, NONCE};
 use crate::client::for_long_work;
@@ -122,7 +123,7 @@ impl PartCopy {
         let checks_source = self.bucket.spoken().conditions.copy_source;
         let copies = (1..).zip(&self.ranges).map(|(number, range)| self.part(&upload_id, number, range, checks_source));
         let copies: Vec<_> = copies.collect();
-        let mut parts: Vec<CompletedPart> = stream::iter(copies).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut parts = self.all(copies).await?;
         parts.sort_by_key(CompletedPart::part_number);
         if !checks_source {
             // Nobody looked at the version of each range, so it is made sure that it was the same all the time.
@@ -140,6 +141,26 @@ impl PartCopy {
         commit.run(&Call::Complete { upload_id: &upload_id, parts: &parts }).await
     }
 
+    /// After one has failed no other is begun, and those under way are awaited: the storage goes on with a call that
+    /// nobody waits for, and its part would outlive the upload's removal (docs.aws.amazon.com, AbortMultipartUpload).
+    async fn all(&self, copies: Vec<impl Future<Output = Result<CompletedPart>> + Send>) -> Result<Vec<CompletedPart>> {
+        let failed = AtomicBool::new(false);
+        let mut under_way = stream::iter(copies)
+            .take_while(|_| std::future::ready(!failed.load(Ordering::Relaxed)))
+            .buffer_unordered(AT_ONCE);
+        let (mut parts, mut first) = (Vec::new(), Ok(()));
+        while let Some(part) = under_way.next().await {
+            match part {
+                Ok(part) => parts.push(part),
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    first = first.and(Err(error));
+                }
+            }
+        }
+        first.map(|()| parts)
+    }
+
     async fn part(
         &self,
         upload_id: &str,
@@ -148,6 +169,8 @@ impl PartCopy {
         checks_source: bool,
     ) -> Result<CompletedPart> {
         let bucket = &self.bucket;
+        // The semaphore is never closed.
+        let _share = bucket.ranges.acquire().await.ok();
         // S3 takes no range of a small source.
         let whole = range.start == 0 && range.end == self.from.size;
         let reply = bucket

@@ -133,6 +133,10 @@ async fn a_copy_onto_nothing_whose_answer_was_lost_is_known_again() {
     // The same again is no lost answer: it was there before, though it has the same content.
     let error = fixture.s3.copy(&from, &path("b"), &When::Absent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    // Nor is it one when the call that was sent twice meets another writer at last.
+    fixture.faults().nth("CopyObject", 1, Fault::LostAnswer);
+    fixture.faults().nth("CopyObject", 2, Fault::Refuse(Refusal::new(409, "ConditionalRequestConflict", "busy")));
+    copied(fixture.s3.copy(&from, &path("d"), &When::Absent).await).await;
     // In doubt, what stands there is no copy of this source.
     put(&fixture.s3, "c", "two").await;
     fixture.faults().nth("CopyObject", 1, Fault::InternalError);

@@ -1,9 +1,12 @@
 //! Copies in parts.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use davmux_driver::{Driver, Entry, ErrorKind, Etag, Expect, Native, Upload, When};
 use davmux_driver_s3::provider::{Overrides, Provider};
 use davmux_s3_server::{Condition, Copies, Fault, Limits, Refusal, Server, Strict};
+use futures_util::future::join_all;
 
 use crate::support::{BUCKET, Fixture, get, path};
 
@@ -115,6 +118,47 @@ async fn a_copy_in_parts_that_fails_or_is_dropped_leaves_nothing() {
         tokio::task::yield_now().await;
     }
     assert_eq!(get(&fixture.s3, "to").await.unwrap(), "x", "the former file stands");
+}
+
+#[tokio::test]
+async fn a_copy_that_failed_waits_for_its_parts_under_way_before_it_is_removed() {
+    let (fixture, from, _) = fixture(Strict::amazon(), "amazon").await;
+    let upload = begun(&fixture, &from, "to", When::Always).await;
+    fixture.calls().reset();
+    // One fails for good while the other three are to be sent again.
+    fixture.faults().together(4);
+    fixture.faults().nth("UploadPartCopy", 1, Fault::AccessDenied);
+    for nth in 2..=4 {
+        let slower = Refusal::new(503, "SlowDown", "slower").retry_after(1);
+        fixture.faults().nth("UploadPartCopy", nth, Fault::Refuse(slower));
+    }
+    assert_eq!(upload.finish().await.unwrap_err().kind(), ErrorKind::Denied);
+    let calls = fixture.calls().calls();
+    let (parts, removals): (Vec<_>, Vec<_>) = calls.iter().partition(|call| call.operation == "UploadPartCopy");
+    assert_eq!((parts.len(), removals.len()), (4 + 3, 1));
+    // Else a part may be stored after the removal, and be there for ever.
+    assert!(parts.iter().all(|part| part.end.is_some_and(|end| end < removals[0].start)));
+}
+
+#[tokio::test]
+async fn many_copies_at_once_are_not_many_times_as_many_calls() {
+    let (fixture, from, _) = fixture(Strict::amazon(), "amazon").await;
+    let mut uploads = Vec::new();
+    for number in 0..12 {
+        uploads.push(begun(&fixture, &from, &format!("to {number}"), When::Always).await);
+    }
+    fixture.calls().reset();
+    fixture.faults().every("UploadPartCopy", Fault::AccessDenied);
+    fixture.faults().together(32);
+    fixture.faults().latency(Duration::from_millis(100));
+    for ended in join_all(uploads.into_iter().map(|upload| upload.finish())).await {
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Denied);
+    }
+    let mut calls = fixture.calls().calls();
+    calls.retain(|call| call.operation == "UploadPartCopy");
+    assert_eq!(calls.len(), 12 * 4);
+    let under_way = |at: u64| calls.iter().filter(|call| call.start <= at && call.end.unwrap() > at).count();
+    assert_eq!(calls.iter().map(|call| under_way(call.start)).max(), Some(32));
 }
 
 #[tokio::test]

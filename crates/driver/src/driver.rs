@@ -44,7 +44,8 @@ pub struct Page {
 }
 
 /// Pages in the order they arrive. Only a stream that ended without an error is the whole listing; after an error it
-/// ends.
+/// ends. After [`Throttled`](crate::ErrorKind::Throttled) alone it may also go on, with the page that was refused, for one
+/// who has waited and asks again.
 pub type Pages = Pin<Box<dyn Stream<Item = Result<Page>> + Send>>;
 
 /// One entry to delete.

@@ -94,6 +94,16 @@ impl Pace {
         }
     }
 
+    /// Waits after an answer by which the storage asked to; false where that is of no use any more.
+    pub(crate) async fn rest(&self, asked: Duration) -> bool {
+        let again = self.slower(asked);
+        let until = self.state().until;
+        if again && let Some(until) = until {
+            tokio::time::sleep_until(until).await;
+        }
+        again
+    }
+
     /// Answers whether it is of use to try again.
     fn slower(&self, asked: Duration) -> bool {
         let mut state = self.state();
@@ -121,7 +131,8 @@ impl Pace {
         true
     }
 
-    fn faster(&self) {
+    /// An answer went well.
+    pub(crate) fn faster(&self) {
         let mut state = self.state();
         state.rests = if state.rests < RESTS { 0 } else { RESTS };
         state.good += 1;

@@ -9,6 +9,7 @@ use futures_util::{Stream, StreamExt, stream};
 
 use crate::Result;
 use crate::mounts::Spot;
+use crate::pace::{Pace, throttled};
 
 /// Pages of entries below a folder of one mount, without the folder itself, in any order. Only a stream that ended
 /// without an error is the whole tree.
@@ -19,7 +20,7 @@ const FOLDERS_AT_ONCE: usize = 8;
 
 pub(crate) fn walk(spot: &Spot) -> Walk {
     let pages = match spot.driver().list_tree(&spot.rel) {
-        Native::Done(pages) => pages,
+        Native::Done(pages) => patient(pages),
         Native::Declined => folder_by_folder(spot),
     };
     let owner = spot.clone();
@@ -32,6 +33,30 @@ pub(crate) fn walk(spot: &Spot) -> Walk {
             Err(error) => Err(owner.error(error)),
         })
         .boxed()
+}
+
+/// Waits where a storage refuses a page as it is asked too often, and asks for that page again.
+fn patient(pages: Pages) -> Pages {
+    let state = Some((pages, Pace::new(1)));
+    stream::unfold(state, |state| async move {
+        let (mut pages, pace) = state?;
+        let mut refused = None;
+        loop {
+            match pages.next().await {
+                Some(Ok(page)) => {
+                    pace.faster();
+                    return Some((Ok(page), Some((pages, pace))));
+                }
+                Some(Err(error)) => match throttled(error.kind()) {
+                    Some(wait) if pace.rest(wait).await => refused = Some(error),
+                    _ => return Some((Err(error), None)),
+                },
+                // A stream that does not go on after it was refused has not come to its end.
+                None => return refused.map(|error| (Err(error), None)),
+            }
+        }
+    })
+    .boxed()
 }
 
 /// The next page of a folder, and the pages after it.
@@ -68,7 +93,7 @@ impl Folders {
             while self.listing.len() < FOLDERS_AT_ONCE
                 && let Some(folder) = self.waiting.pop_front()
             {
-                let pages = self.spot.driver().list(&folder);
+                let pages = patient(self.spot.driver().list(&folder));
                 self.listing.push(Box::pin(next_page(pages)));
             }
             let (page, rest) = self.listing.next().await?;
@@ -120,4 +145,53 @@ impl Staying {
 /// Whether a storage's folders exist by themselves.
 pub(crate) fn has_real_dirs(driver: &dyn Driver) -> bool {
     driver.capabilities().real_dirs
+}
+
+#[cfg(test)]
+mod tests {
+    use davmux_driver::{Entry, Error, ErrorKind};
+    use tokio::time::{Duration, Instant};
+
+    use super::*;
+
+    fn page(name: &str) -> davmux_driver::Result<Page> {
+        Ok(Page { entries: vec![Entry::dir(RelPath::parse(name).unwrap())], unnameable: Vec::new() })
+    }
+
+    fn failed(kind: ErrorKind) -> davmux_driver::Result<Page> {
+        Err(Error::new(kind, "list", &RelPath::root()))
+    }
+
+    const SLOW_DOWN: ErrorKind = ErrorKind::Throttled { retry_after: None };
+
+    async fn walked(pages: impl Stream<Item = davmux_driver::Result<Page>> + Send + 'static) -> Vec<String> {
+        let told = patient(pages.boxed()).map(|page| match page {
+            Ok(page) => page.entries[0].path.to_string(),
+            Err(error) => format!("{:?}", error.kind()),
+        });
+        told.collect().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_was_refused_is_waited_for_and_passed_once() {
+        let slow = || failed(SLOW_DOWN);
+        let pages = vec![slow(), page("a"), slow(), slow(), slow(), page("b"), page("c"), slow(), page("d")];
+        assert_eq!(walked(stream::iter(pages)).await, ["a", "b", "c", "d"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_that_does_not_go_on_after_it_was_refused_is_not_whole() {
+        let pages = vec![page("a"), failed(SLOW_DOWN)];
+        assert_eq!(walked(stream::iter(pages)).await, ["a".to_owned(), format!("{SLOW_DOWN:?}")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_waiting_helps_ends_a_listing() {
+        let pages = vec![page("a"), failed(ErrorKind::Unavailable), page("b")];
+        assert_eq!(walked(stream::iter(pages)).await, ["a", "Unavailable"]);
+        let begun = Instant::now();
+        let for_ever = stream::repeat_with(|| failed(SLOW_DOWN));
+        assert_eq!(walked(for_ever).await, [format!("{SLOW_DOWN:?}")]);
+        assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
+    }
 }

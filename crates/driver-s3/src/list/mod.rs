@@ -62,6 +62,7 @@ pub(crate) fn pages(bucket: &Arc<Bucket>, dir: &RelPath, depth: Depth) -> Pages 
         let mut listing = state?;
         match listing.next_page().await {
             Ok(page) => page.map(|page| (Ok(page), Some(listing))),
+            Err(error) if matches!(error.kind(), ErrorKind::Throttled { .. }) => Some((Err(error), Some(listing))),
             Err(error) => Some((Err(error), None)),
         }
     }))
@@ -91,7 +92,7 @@ enum Next {
     /// The page at this place, not asked for yet.
     Page(Place),
     /// That page, on its way. Dropped with the listing.
-    Coming(JoinSet<Result<Reply>>),
+    Coming(Place, JoinSet<Result<Reply>>),
     /// What is left of a listing that was sorted here, last first.
     Left(Vec<Item>),
     Nothing,
@@ -120,15 +121,26 @@ impl Listing {
 
     async fn next_page(&mut self) -> Result<Option<Page>> {
         loop {
-            let reply = match std::mem::replace(&mut self.next, Next::Nothing) {
-                Next::Page(place) => fetch(&self.bucket, &self.dir, &self.ask, &place).await?,
-                Next::Coming(mut coming) => match coming.join_next().await {
-                    Some(Ok(reply)) => reply?,
+            let (place, reply) = match std::mem::replace(&mut self.next, Next::Nothing) {
+                Next::Page(place) => {
+                    let reply = fetch(&self.bucket, &self.dir, &self.ask, &place).await;
+                    (place, reply)
+                }
+                Next::Coming(place, mut coming) => match coming.join_next().await {
+                    Some(Ok(reply)) => (place, reply),
                     // It panicked, or the runtime ends.
                     _ => return Err(backend(self.op(), &self.dir, "the listing was stopped")),
                 },
                 Next::Left(left) => return Ok(self.page_of_sorted(left)),
                 Next::Nothing => return Ok(None),
+            };
+            let reply = match reply {
+                Ok(reply) => reply,
+                Err(error) => {
+                    // Nothing of this page was taken: it is the one to ask for, should anybody ask again.
+                    self.next = Next::Page(place);
+                    return Err(error);
+                }
             };
             self.found |= !reply.items.is_empty();
             self.is_new(&reply)?;
@@ -165,8 +177,9 @@ impl Listing {
         let Some(place) = next else { return };
         let (bucket, dir, ask) = (Arc::clone(&self.bucket), self.dir.clone(), self.ask.clone());
         let mut coming = JoinSet::new();
-        coming.spawn(Meter::current().scope(async move { fetch(&bucket, &dir, &ask, &place).await }));
-        self.next = Next::Coming(coming);
+        let asked = place.clone();
+        coming.spawn(Meter::current().scope(async move { fetch(&bucket, &dir, &ask, &asked).await }));
+        self.next = Next::Coming(place, coming);
     }
 
     /// What can be passed on after these items; `None`: nothing before the listing is whole.

@@ -3,7 +3,8 @@
 use davmux_driver::{Driver, ErrorKind, Expect, Native, RelPath};
 use davmux_driver_s3::S3;
 use davmux_driver_s3::provider::{ListVersion, Provider};
-use davmux_s3_server::Server;
+use davmux_s3_server::{Fault, Refusal, Server};
+use futures_util::StreamExt as _;
 
 use crate::odd::{Asked, NextMarker, Odd};
 use crate::support::{BUCKET, Fixture, collect, first_error, metered, path};
@@ -218,6 +219,45 @@ async fn a_key_that_xml_cannot_say_is_asked_for_encoded() {
             assert_eq!((names, unnameable), (sorted(&["a", "c/", "d"]), vec![String::new()]));
         } else {
             assert_eq!(first_error(s3.list(&RelPath::root())).await.kind(), ErrorKind::Backend);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_refused_to_slow_down_is_there_for_one_who_asks_again_and_none_comes_twice() {
+    // So long a pause is passed up, not waited here.
+    const SLOW_DOWN: Fault = Fault::Refuse(Refusal::new(503, "SlowDown", "slower").retry_after(60));
+    for (version, operation) in [(ListVersion::V1, "ListObjects"), (ListVersion::V2, "ListObjectsV2")] {
+        for row_name in ["minio", "other"] {
+            let fixture = Fixture::with(Server::builder().numbered_objects(BUCKET, "many/", 2500), |options| {
+                options.provider = row(row_name);
+                options.overrides.list_version = Some(version);
+            })
+            .await;
+            for nth in [1, 3, 4, 6] {
+                fixture.faults().nth(operation, nth, SLOW_DOWN);
+            }
+            let Native::Done(mut pages) = fixture.s3.list_tree(&path("many")) else { panic!("a bucket lists trees") };
+            let (mut names, mut refused) = (Vec::new(), 0);
+            while let Some(page) = pages.next().await {
+                match page {
+                    Ok(page) => names.extend(page.entries.into_iter().map(|entry| entry.path.to_string())),
+                    Err(error) => {
+                        assert!(matches!(error.kind(), ErrorKind::Throttled { .. }), "{error}");
+                        refused += 1;
+                    }
+                }
+            }
+            let all: Vec<String> = (0..2500).map(|number| format!("many/{number:08}")).collect();
+            assert_eq!(
+                (names == all, refused, fixture.calls().count(operation)),
+                (true, 4, 7),
+                "{row_name} {operation}"
+            );
+            // Any other error is the end.
+            fixture.faults().nth(operation, 2, Fault::AccessDenied);
+            let pages: Vec<_> = fixture.s3.list(&path("many")).collect().await;
+            assert!(pages.last().is_some_and(Result::is_err), "{row_name} {operation}");
         }
     }
 }

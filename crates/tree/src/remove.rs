@@ -323,7 +323,7 @@ async fn delete(
 }
 
 /// Whether the storage asked to be asked less, of the batch or of a member.
-fn slow_down(deleted: &davmux_driver::Result<Vec<(RelPath, davmux_driver::Error)>>) -> Option<Duration> {
+pub(crate) fn slow_down(deleted: &davmux_driver::Result<Vec<(RelPath, davmux_driver::Error)>>) -> Option<Duration> {
     match deleted {
         Ok(failed) => failed.iter().find_map(|(_, error)| throttled(error.kind())),
         Err(error) => throttled(error.kind()),

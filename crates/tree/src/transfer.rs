@@ -17,9 +17,10 @@ use crate::cache::Kept;
 use crate::copying::Copying;
 use crate::locks::Claim;
 use crate::mounts::Spot;
+use crate::pace::Pace;
 use crate::put::no_parent;
 use crate::read::content;
-use crate::remove::{Choice, Failed};
+use crate::remove::{Choice, Failed, slow_down};
 use crate::staged::Staged;
 use crate::tree::Tree;
 use crate::walk::{has_real_dirs, walk};
@@ -414,9 +415,9 @@ impl Tree {
     ) -> Vec<Failed> {
         let left = old.into_iter().filter(|(path, kind)| made.get(path) != Some(kind));
         let removals: Vec<_> = left.map(|(path, kind)| davmux_driver::Removal { path, kind, etag: None }).collect();
-        let mut failed = Vec::new();
+        let (mut failed, pace) = (Vec::new(), Pace::new(1));
         for batch in removals.chunks(to.driver().capabilities().delete_batch.max(1)) {
-            match to.driver().delete(batch).await {
+            match pace.member(slow_down, || to.driver().delete(batch)).await {
                 Ok(errors) => failed.extend(errors.into_iter().map(|(path, error)| {
                     let spot = to.at(path);
                     Failed { error: spot.error(error), path: spot.path }

@@ -337,6 +337,16 @@ async fn a_storage_that_asks_to_slow_down_gets_every_member_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_copy_replaces_goes_also_where_the_storage_asks_to_slow_down() {
+    let one = keys();
+    fill(&one.view, &["d/1", "e/1", "e/2", "e/f/3"]).await;
+    one.faulty.on(Op::Delete).times(3).fault(Fault::Before(ErrorKind::Throttled { retry_after: None }));
+    let done = copy(&one.view, "d", "e").await.unwrap();
+    assert!(done.failed.is_empty(), "{:?}", told(&done.failed));
+    assert_eq!(names(&one.view, "e").await.unwrap(), ["1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_storage_that_never_takes_more_ends_a_copy_with_each_member_named() {
     let one = keys();
     fill(&one.view, &["d/1", "d/2", "d/3"]).await;

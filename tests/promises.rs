@@ -1,6 +1,6 @@
 //! The promises of docs/semantics.md, seen from outside: each test fails when its promise is broken.
 
-use davmux_s3_server::{Fault, Server, Strict};
+use davmux_s3_server::{Fault, Refusal, Server, Strict};
 use http::StatusCode;
 
 use crate::support::{Davmux, bucket, local, s3};
@@ -330,6 +330,46 @@ async fn what_a_killed_process_left_is_removed_at_the_next_start() {
     assert_eq!(again.propfind("/l/", "1").await.hrefs(), ["/l/"]);
     let files = walk(&folder);
     assert!(files.iter().all(|path| path.is_dir()), "{files:?}");
+}
+
+#[tokio::test]
+async fn a_copy_in_parts_that_a_kill_ended_is_removed_at_the_next_start() {
+    use tokio::io::AsyncWriteExt;
+    let s3 = s3().await;
+    let dir = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let file = format!(
+        "version: 1\nserver:\n  anonymous: read-write\n  state_dir: state\nmounts:\n{}",
+        bucket("/b", &s3, &["copy_max: 5MiB"])
+    );
+    let davmux = Davmux::serve_in(std::sync::Arc::clone(&dir), &file).await;
+    davmux.logged("the mount is ready").await;
+    let content = vec![4; 12 * 1024 * 1024];
+    assert_eq!(davmux.put("/b/from", content.clone()).await, StatusCode::CREATED);
+    s3.recorder().reset();
+    // The driver waits as long as it is asked to, and is killed meanwhile.
+    s3.faults().every("UploadPartCopy", Fault::Refuse(Refusal::new(503, "SlowDown", "slower").retry_after(5)));
+    let mut socket = tokio::net::TcpStream::connect(&davmux.addr).await.unwrap();
+    let request = "MOVE /b/from HTTP/1.1\r\nHost: x\r\nDestination: http://x/b/to\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::timeout(crate::support::PATIENCE, async {
+        while s3.recorder().count("UploadPartCopy") == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+    davmux.kill();
+    drop(socket);
+    s3.faults().clear();
+    assert_eq!(s3.recorder().count("AbortMultipartUpload"), 0);
+    let again = Davmux::serve_in(dir, &file).await;
+    again.logged("removed an upload that an earlier run left").await;
+    assert_eq!(s3.recorder().count("CreateMultipartUpload"), 1);
+    assert_eq!(s3.recorder().count("AbortMultipartUpload"), 1);
+    assert_eq!(again.propfind("/b/", "1").await.hrefs(), ["/b/", "/b/from"]);
+    assert_eq!(again.to("MOVE", "/b/from", "/b/to").await.status, StatusCode::CREATED);
+    assert_eq!(again.get("/b/to").await.body.unwrap(), content);
+    assert_eq!(again.propfind("/b/", "1").await.hrefs(), ["/b/", "/b/to"]);
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -179,8 +179,8 @@ async fn a_condition_is_honoured_ignored_or_refused_as_the_profile_says() {
     assert_eq!(conditional(refused).await, same(Some("NotImplemented")));
 
     let (honoured, ignored) = (Some("PreconditionFailed".to_owned()), None);
-    let put_alone = [&honoured, &ignored, &ignored, &honoured, &ignored, &ignored, &ignored, &ignored];
-    assert_eq!(conditional(Strict::minio()).await.iter().collect::<Vec<_>>(), put_alone);
+    let no_copies = [&honoured, &honoured, &ignored, &honoured, &honoured, &ignored, &ignored, &ignored];
+    assert_eq!(conditional(Strict::minio()).await.iter().collect::<Vec<_>>(), no_copies);
 }
 
 #[tokio::test]

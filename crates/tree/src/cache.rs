@@ -8,7 +8,7 @@
 //! Generations live in a fixed number of slots; two folders that share one only lose a chance to keep something.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -121,7 +121,8 @@ pub(crate) struct Cache {
     folders: Moka<TreePath, Arc<Folder>>,
     lone: Moka<TreePath, (Option<Kept>, Instant)>,
     slots: Vec<Mutex<u64>>,
-    hasher: RandomState,
+    /// With fixed keys: which folders share a slot is the same in each run.
+    hasher: BuildHasherDefault<DefaultHasher>,
     deep: Mutex<Deep>,
 }
 
@@ -134,7 +135,7 @@ impl Cache {
                 .build(),
             lone: Moka::builder().max_capacity(LONE_ENTRIES).build(),
             slots: (0..SLOTS).map(|_| Mutex::new(0)).collect(),
-            hasher: RandomState::new(),
+            hasher: BuildHasherDefault::default(),
             deep: Mutex::new(Deep::default()),
         }
     }

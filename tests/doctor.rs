@@ -5,7 +5,7 @@ use std::process::Output;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
-use davmux_s3_server::{Running, Server, Strict};
+use davmux_s3_server::{Condition, Conditions, Running, Server, Strict};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -142,6 +142,19 @@ async fn what_a_row_counts_on_and_a_storage_does_not_do_is_said_with_the_lines_t
     let bad: Vec<_> = findings.iter().filter(|finding| finding["outcome"] == "fails").collect();
     assert_eq!(code, Some(0), "{bad:#?}");
     assert_eq!(left(&server).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_condition_that_only_the_deletion_of_one_key_heeds_is_not_recommended() {
+    // As versitygw does.
+    let one_only = Conditions { delete_batch: Condition::Ignored, ..Conditions::default() };
+    for (conditions, recommended) in [(one_only, false), (Conditions::default(), true)] {
+        let server = server(Strict { conditions, ..Strict::minio() }).await;
+        let (code, findings) = mount(&server, "minio", "").findings().await;
+        let write = &finding(&findings, "conditions on deletes")["write"];
+        assert_eq!((code, write["conditional_deletes"] == "true"), (Some(0), recommended), "{findings:#?}");
+        assert_eq!(left(&server).await, [""; 0]);
+    }
 }
 
 #[tokio::test]

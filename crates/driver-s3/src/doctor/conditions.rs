@@ -1,9 +1,12 @@
 //! Conditions on writes and deletions: checked, ignored, refused.
 
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use davmux_driver::Finding;
 
 use super::{Condition, Doctor, words};
+use crate::client::ContentMd5;
 use crate::error::Failure;
+use crate::provider::BulkDelete;
 
 const ON_WRITES: &str = "conditions on writes";
 const ON_DELETES: &str = "conditions on deletes";
@@ -44,8 +47,16 @@ impl Doctor<'_> {
     async fn on_deletes(&self) {
         self.begin(ON_DELETES);
         let call = self.bucket.client.delete_object().bucket(&self.bucket.name).key(self.key("condition"));
-        let delete = Condition::of(call.if_match(WRONG).send().await.map_err(|error| Failure::sdk(&error)));
-        let seen = format!("If-Match is {delete}");
+        let one = Condition::of(call.if_match(WRONG).send().await.map_err(|error| Failure::sdk(&error)));
+        let many = self.on_bulk_delete().await;
+        let (seen, delete) = match &many {
+            // The mount deletes key by key.
+            None => (format!("If-Match is {one}"), one),
+            Some(many) => {
+                let seen = format!("If-Match is {one}, the ETag of a key in DeleteObjects is {many}");
+                (seen, if one.is_checked() { many.clone() } else { one })
+            }
+        };
         self.tell(match (self.bucket.dialect.conditions.delete, delete.is_checked()) {
             (true, false) => Finding::fails(ON_DELETES, format!("{seen}; this mount counts on it"))
                 .write("conditional_deletes", false),
@@ -54,5 +65,24 @@ impl Doctor<'_> {
             (true, true) => Finding::works(ON_DELETES, seen),
             (false, false) => Finding::works(ON_DELETES, format!("{seen}; davmux looks before it deletes")),
         });
+    }
+
+    /// What DeleteObjects makes of a tag that is not the object's; `None` where it is not used.
+    async fn on_bulk_delete(&self) -> Option<Condition> {
+        if self.bucket.dialect.bulk_delete == BulkDelete::None {
+            return None;
+        }
+        if let Err(failure) = self.put_small("condition").await {
+            return Some(Condition::Refused(words(&failure)));
+        }
+        let object = ObjectIdentifier::builder().key(self.key("condition")).e_tag(WRONG).build().ok()?;
+        let delete = Delete::builder().objects(object).build().ok()?;
+        let call = self.bucket.client.delete_objects().bucket(&self.bucket.name).delete(delete);
+        if let Err(error) = call.customize().interceptor(ContentMd5).send().await {
+            return Some(Condition::Refused(words(&Failure::sdk(&error))));
+        }
+        // What the answer says of the key matters less than whether it is still there.
+        let call = self.bucket.client.head_object().bucket(&self.bucket.name).key(self.key("condition"));
+        Some(if call.send().await.is_ok() { Condition::Checked } else { Condition::Ignored })
     }
 }

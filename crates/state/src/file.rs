@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use redb::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{Error, Result, Store, Table};
+use crate::{Error, Result, Store, Swap, Table};
 
 /// The name of the file in its folder.
 const FILE_NAME: &str = "state.redb";
@@ -88,6 +89,18 @@ impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// The least text behind all that begin with `prefix`; `None` where there is none.
+fn after(prefix: &str) -> Option<String> {
+    let mut characters = prefix.chars();
+    while let Some(last) = characters.next_back() {
+        // The last character that there is has none behind it; then the one before it counts.
+        if let Some(next) = (last as u32 + 1..=char::MAX as u32).find_map(char::from_u32) {
+            return Some(format!("{}{next}", characters.as_str()));
+        }
+    }
+    None
 }
 
 /// Whether a transaction changed anything.
@@ -217,6 +230,56 @@ impl Store for File {
                 None => drop(facts.remove(key.as_str())?),
             }
             Ok((true, Commit::Yes))
+        })
+        .await
+    }
+
+    async fn get_all(&self, table: Table, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>> {
+        self.read(move |database| {
+            let facts = match database.begin_read()?.open_table(definition(table)) {
+                Ok(facts) => facts,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(vec![None; keys.len()]),
+                Err(error) => return Err(error.into()),
+            };
+            keys.iter().map(|key| Ok(facts.get(key.as_str())?.map(|value| value.value().to_vec()))).collect()
+        })
+        .await
+    }
+
+    async fn replace_all(&self, table: Table, swaps: Vec<Swap>) -> Result<usize> {
+        self.write(move |transaction| {
+            let mut facts = transaction.open_table(definition(table))?;
+            let mut done = 0;
+            for Swap { key, expected, value } in swaps {
+                if facts.get(key.as_str())?.map(|found| found.value().to_vec()) != expected {
+                    continue;
+                }
+                match value {
+                    Some(value) => drop(facts.insert(key.as_str(), value.as_slice())?),
+                    None => drop(facts.remove(key.as_str())?),
+                }
+                done += 1;
+            }
+            Ok((done, if done > 0 { Commit::Yes } else { Commit::No }))
+        })
+        .await
+    }
+
+    async fn remove_all(&self, table: Table, prefixes: Vec<String>) -> Result<()> {
+        self.write(move |transaction| {
+            let mut facts = transaction.open_table(definition(table))?;
+            let mut removed = false;
+            for prefix in prefixes {
+                let end = after(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
+                let end = end.as_ref().map(String::as_str);
+                let mut range =
+                    facts.extract_from_if::<&str, _>((Bound::Included(prefix.as_str()), end), |_, _| true)?;
+                while let Some(fact) = range.next() {
+                    fact?;
+                    removed = true;
+                }
+            }
+            Ok(((), if removed { Commit::Yes } else { Commit::No }))
         })
         .await
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::{Result, Store, Table};
+use crate::{Result, Store, Swap, Table};
 
 type Facts = BTreeMap<Table, BTreeMap<String, Vec<u8>>>;
 
@@ -65,6 +65,34 @@ impl Store for Memory {
             None => facts.remove(key),
         };
         Ok(true)
+    }
+
+    async fn get_all(&self, table: Table, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>> {
+        let facts = self.facts();
+        let facts = facts.get(&table);
+        Ok(keys.iter().map(|key| facts.and_then(|facts| facts.get(key)).cloned()).collect())
+    }
+
+    async fn replace_all(&self, table: Table, swaps: Vec<Swap>) -> Result<usize> {
+        let mut facts = self.facts();
+        let facts = facts.entry(table).or_default();
+        let mut done = 0;
+        for Swap { key, expected, value } in swaps {
+            if facts.get(&key) == expected.as_ref() {
+                match value {
+                    Some(value) => facts.insert(key, value),
+                    None => facts.remove(&key),
+                };
+                done += 1;
+            }
+        }
+        Ok(done)
+    }
+
+    async fn remove_all(&self, table: Table, prefixes: Vec<String>) -> Result<()> {
+        let mut facts = self.facts();
+        facts.entry(table).or_default().retain(|key, _| !prefixes.iter().any(|prefix| key.starts_with(prefix)));
+        Ok(())
     }
 
     async fn change(&self, table: Table, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::{Error, Result, Store, Table};
 /// Before each value: its format.
 const FORMAT: &str = "1";
 /// Between the parts of a key. No path and nothing that XML can say holds it.
-const END: char = '\0';
+pub(crate) const END: char = '\0';
 
 /// A property as a client gave it. What it means is the client's alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,12 +111,12 @@ impl Properties {
 }
 
 /// The folder of the members of `path`, as keys begin with it.
-fn inside(path: &str) -> &str {
+pub(crate) fn inside(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 
 /// What the keys of one resource begin with.
-fn resource(path: &str) -> String {
+pub(crate) fn resource(path: &str) -> String {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     format!("{folder}{END}{name}{END}")
 }

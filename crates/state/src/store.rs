@@ -16,6 +16,8 @@ pub enum Table {
     Moves,
     /// Properties that clients set, see [`Properties`](crate::Properties).
     Properties,
+    /// Times and checksums of files, see [`KeptIndex`](crate::KeptIndex).
+    Kept,
 }
 
 impl Table {
@@ -25,8 +27,20 @@ impl Table {
             Self::Uploads => "uploads",
             Self::Moves => "moves",
             Self::Properties => "properties",
+            Self::Kept => "kept",
         }
     }
+}
+
+/// A change of one value that is done only while the value is still the one that was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    /// The key.
+    pub key: String,
+    /// What was seen; `None`: nothing.
+    pub expected: Option<Vec<u8>>,
+    /// What is to stand there; `None`: nothing.
+    pub value: Option<Vec<u8>>,
 }
 
 /// A store of small facts.
@@ -50,6 +64,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// In one step: if the value is `expected` (`None`: absent), sets it to `value` (`None`: removes it). Answers whether it
     /// did.
     async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool>;
+
+    /// The values of many keys, in their order, as they stood at one moment.
+    async fn get_all(&self, table: Table, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>>;
+
+    /// In one step: each [`replace`](Self::replace) by itself. Answers how many were done.
+    async fn replace_all(&self, table: Table, swaps: Vec<Swap>) -> Result<usize>;
+
+    /// In one step: removes all keys that begin with one of the prefixes, however many they are.
+    async fn remove_all(&self, table: Table, prefixes: Vec<String>) -> Result<()>;
 
     /// In one step: sets each key to its value (`None`: removes it), in this order. Nobody sees a part of it.
     async fn change(&self, table: Table, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<()>;

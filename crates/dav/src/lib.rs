@@ -23,6 +23,7 @@
 
 mod body;
 mod call;
+mod checksum;
 mod conditional;
 mod copy_move;
 mod dates;

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::body::Incoming;
 use crate::call::{Answer, Call, empty, put_validators, to_its_end};
+use crate::checksum::Announced;
 use crate::guard::Change;
 use crate::headers::{content_length, lenient, number, single};
 use crate::status::Failure;
@@ -33,6 +34,7 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
     refuse_parts(&call)?;
     call.view.writable(&call.path)?;
     let size = announced(&call.headers, &body.body)?;
+    let mut check = Announced::parse(&call.headers)?.begin();
     let judged = call.judge().await?;
     call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await?;
     let modified = lenient(&call.headers, "x-oc-mtime").and_then(dates::parse_unix);
@@ -43,7 +45,10 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
     while let Some(frame) = body.frame().await {
         let written = match frame.map(Frame::into_data) {
             Ok(Ok(data)) if data.is_empty() => Ok(()),
-            Ok(Ok(data)) => put.write(data).await.map_err(Failure::from),
+            Ok(Ok(data)) => {
+                check.update(&data);
+                put.write(data).await.map_err(Failure::from)
+            }
             // Trailers say nothing that counts here.
             Ok(Err(_)) => Ok(()),
             Err(EndedEarly) => Err(Failure::bad_request("the body ended early; nothing was stored")),
@@ -53,8 +58,12 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
             return Err(failure);
         }
     }
-    // The upload took its time: a lock that was given meanwhile counts.
-    if let Err(failure) = call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await {
+    let checked = match check.finish() {
+        // The upload took its time: a lock that was given meanwhile counts.
+        Ok(()) => call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = checked {
         put.abort().await;
         return Err(failure);
     }

@@ -60,6 +60,33 @@ async fn a_body_of_another_length_than_announced_stores_nothing() {
     assert_eq!(f.status("PUT", "/a", &[("x-expected-entity-length", "3")], "new").await, 204);
 }
 
+/// Promise 3. The sums are of `new`.
+#[tokio::test]
+async fn a_body_with_another_checksum_than_announced_stores_nothing() {
+    let f = Fixture::new();
+    f.store.put("a", "former");
+    for (header, right) in [
+        ("oc-checksum", "SHA1:c2a6b03f190dfb2b4aa91f8af8d477a9bc3401dc"),
+        ("oc-checksum", "MD5:22af645d1859cb5ca6da0c484f1f37ea"),
+        ("oc-checksum", "ADLER32:028e014b"),
+        ("content-md5", "Iq9kXRhZy1ym2gxITx836g=="),
+        ("digest", "SHA-256=EVB6Di9eadXfpApiob17buV+a82FxnybhDGzb/8hxDc="),
+        ("repr-digest", "sha-256=:EVB6Di9eadXfpApiob17buV+a82FxnybhDGzb/8hxDc=:"),
+        ("content-digest", "sha-256=:EVB6Di9eadXfpApiob17buV+a82FxnybhDGzb/8hxDc=:"),
+    ] {
+        let reply = f.send("PUT", "/a", &[(header, right)], "now").await;
+        assert_eq!(reply.status.as_u16(), 400, "{header}: {right}");
+        assert!(reply.text().contains("nothing was stored"), "{}", reply.text());
+        assert_eq!(f.status("PUT", "/fresh", &[(header, right)], "now").await, 400, "{header}: {right}");
+        assert!(!f.store.has("fresh"));
+        assert_eq!(f.store.bytes("a").unwrap(), "former", "{header}: {right}");
+        assert_eq!(f.status("PUT", "/a", &[(header, right)], "new").await, 204, "{header}: {right}");
+        f.store.put("a", "former");
+    }
+    let reply = f.send("PROPFIND", "/a", &[("depth", "0")], "").await;
+    assert!(reply.text().contains("<D:getcontentlength>6<"), "{}", reply.text());
+}
+
 /// Promise 3: the sender went away.
 #[tokio::test]
 async fn a_body_that_breaks_off_stores_nothing() {
@@ -100,6 +127,7 @@ async fn a_put_that_is_refused_never_asks_for_its_body() {
             ("/a", ("content-range", "bytes 0-1/2"), 501),
             ("/a", ("content-encoding", "br"), 415),
             ("/a", ("content-length", "many"), 400),
+            ("/a", ("oc-checksum", "SHA1:none"), 400),
             ("/locked", ("x-any", "1"), 423),
             ("/no/parent", ("x-any", "1"), 409),
             ("/d", ("x-any", "1"), 405),

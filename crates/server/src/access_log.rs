@@ -3,7 +3,8 @@
 //! A line is an event of the target `access` at the level `INFO`, with the fields `method`, `path` (as it was sent, without
 //! the query), `status` (499: the client left before there was one), `bytes` (of the body), `duration_ms`, `client`,
 //! `user`, `user_agent`, `outcome` (`complete`, `aborted` by the client, `failed` with an `error`), and what the
-//! application noted: `read`, `why`, `s3_calls`.
+//! application noted: `read`, `why`, `s3_calls`. A request that could not be read (400, 414, 431) has a line with its
+//! status, client and error alone.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::wire::Wire;
 use crate::{Body, BoxError};
 
 /// What an application adds to the line of a request: an extension of its response.
@@ -52,6 +54,8 @@ pub(crate) struct AccessLine {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) client: Option<IpAddr>,
     pub(crate) user: Option<Arc<str>>,
+    /// It is not written.
+    pub(crate) quiet: bool,
     status: Option<StatusCode>,
     bytes: u64,
     outcome: Outcome,
@@ -67,6 +71,7 @@ impl AccessLine {
             user_agent,
             client,
             user: None,
+            quiet: false,
             status: None,
             bytes: 0,
             outcome: Outcome::Aborted,
@@ -77,6 +82,9 @@ impl AccessLine {
 
 impl Drop for AccessLine {
     fn drop(&mut self) {
+        if self.quiet {
+            return;
+        }
         let (outcome, error) = match &self.outcome {
             Outcome::Complete => ("complete", None),
             Outcome::Aborted => ("aborted", None),
@@ -104,24 +112,31 @@ impl Drop for AccessLine {
     }
 }
 
+/// The line of a request that could not be read as one: without a method, a path and what else its head would have said.
+pub(crate) fn unread(status: StatusCode, client: Option<IpAddr>, error: &str) {
+    tracing::info!(
+        target: "access",
+        status = status.as_u16(),
+        client = client.as_ref().map(tracing::field::display),
+        outcome = "complete",
+        error,
+    );
+}
+
 /// A response's body that knows what was taken from it.
 pub(crate) struct LoggedBody {
     body: Body,
     /// Bytes that are still to come, where that is known.
     left: Option<u64>,
     /// Raised when the body fails and only a reset can show that.
-    reset: Option<Arc<AtomicBool>>,
+    reset: Option<Arc<Wire>>,
     line: AccessLine,
 }
 
 impl LoggedBody {
     /// Puts `line` behind the response. `reset` ends the connection with a reset; given where the client would take the end
     /// of the connection for the end of the body.
-    pub(crate) fn wrap(
-        mut response: Response<Body>,
-        mut line: AccessLine,
-        reset: Option<Arc<AtomicBool>>,
-    ) -> Response<Self> {
+    pub(crate) fn wrap(mut response: Response<Body>, mut line: AccessLine, reset: Option<Arc<Wire>>) -> Response<Self> {
         line.status = Some(response.status());
         line.note = response.extensions_mut().remove::<AccessNote>();
         let status = response.status();
@@ -140,7 +155,7 @@ impl LoggedBody {
     fn fail(&mut self, error: String) {
         self.line.outcome = Outcome::Failed(error);
         if let Some(reset) = &self.reset {
-            reset.store(true, Ordering::Relaxed);
+            reset.reset.store(true, Ordering::Relaxed);
         }
     }
 }

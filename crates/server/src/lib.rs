@@ -18,6 +18,7 @@
 //! compression, no sessions, no cookies.
 
 mod access_log;
+mod admin;
 mod application;
 mod credentials;
 mod error;
@@ -27,8 +28,10 @@ mod options;
 mod request_body;
 mod server;
 mod service;
+mod wire;
 
 pub use access_log::AccessNote;
+pub use admin::{Admin, Administration, Health, Unknown};
 pub use application::{Application, Body, BoxError, Caller, Identity, Scheme};
 pub use credentials::hash_password;
 pub use error::{Error, Result};

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::wire::{Place, Wire};
 use crate::{Error, Result};
 
 /// An address to listen on: `127.0.0.1:8080`, `[::1]:0` or `unix:PATH`.
@@ -145,18 +146,25 @@ pub(crate) enum Stream {
     Unix(UnixStream),
 }
 
-/// One accepted connection. When the flag is raised its end is a reset, which no client takes for the end of a body.
+/// One accepted connection.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Stream,
-    reset: Arc<AtomicBool>,
+    wire: Arc<Wire>,
+    place: Place,
     /// Read from the stream already, to be read again.
     unread: Bytes,
 }
 
 impl Socket {
-    pub(crate) fn new(stream: Stream, reset: Arc<AtomicBool>) -> Self {
-        Self { stream, reset, unread: Bytes::new() }
+    pub(crate) fn new(stream: Stream, wire: Arc<Wire>) -> Self {
+        Self { stream, wire, place: Place::Unseen, unread: Bytes::new() }
+    }
+
+    /// Looks for requests of HTTP/1 in what is read from now on.
+    pub(crate) fn with_requests(mut self) -> Self {
+        self.place = Place::Before;
+        self
     }
 
     /// Whether the connection begins with `preface`. What was read for that is read again afterwards.
@@ -177,7 +185,7 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if let (Stream::Tcp(stream), true) = (&self.stream, self.reset.load(Ordering::Relaxed)) {
+        if let (Stream::Tcp(stream), true) = (&self.stream, self.wire.reset.load(Ordering::Relaxed)) {
             // If it fails the connection is closed the usual way, and the missing end of the body has to be enough.
             let _ = stream.set_zero_linger();
         }
@@ -186,7 +194,7 @@ impl Drop for Socket {
 
 macro_rules! on_stream {
     ($socket:expr, $stream:ident => $call:expr) => {
-        match &mut $socket.get_mut().stream {
+        match &mut $socket.as_mut().get_mut().stream {
             Stream::Tcp(stream) => {
                 let $stream = Pin::new(stream);
                 $call
@@ -203,29 +211,40 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut socket = self;
         if !socket.unread.is_empty() {
-            let length = socket.unread.len().min(buffer.remaining());
-            buffer.put_slice(&socket.unread.split_to(length));
+            let Self { unread, place, wire, .. } = &mut *socket;
+            let offered = &unread[..unread.len().min(buffer.remaining())];
+            let passed = place.pass(offered, wire);
+            buffer.put_slice(&unread.split_to(passed));
             return Poll::Ready(Ok(()));
         }
-        on_stream!(socket, stream => stream.poll_read(cx, buffer))
+        let former = buffer.filled().len();
+        ready!(on_stream!(socket, stream => stream.poll_read(cx, buffer)))?;
+        let Self { unread, place, wire, .. } = &mut *socket;
+        let read = &buffer.filled()[former..];
+        let passed = place.pass(read, wire);
+        if passed < read.len() {
+            *unread = Bytes::copy_from_slice(&read[passed..]);
+            buffer.set_filled(former + passed);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         on_stream!(self, stream => stream.poll_write(cx, bytes))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_stream!(self, stream => stream.poll_flush(cx))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_stream!(self, stream => stream.poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {

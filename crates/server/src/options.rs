@@ -24,6 +24,8 @@ pub struct Options {
     pub anonymous: Anonymous,
     /// How long requests in flight may go on after a shutdown began.
     pub drain: Duration,
+    /// Write a line for each request.
+    pub access_log: bool,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             users: Vec::new(),
             anonymous: Anonymous::None,
             drain: Duration::from_secs(30),
+            access_log: true,
         }
     }
 }

@@ -5,9 +5,11 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use http::{Request, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,10 +19,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access_log::chain;
+use crate::access_log::{self, chain};
 use crate::credentials::Credentials;
 use crate::listen::{Listener, Socket, Stream};
 use crate::service::Service;
+use crate::wire::Wire;
 use crate::{Anonymous, Application, Listen, Options, Result};
 
 /// The request line and all header fields together, in bytes, on both protocols; above it 431.
@@ -60,6 +63,7 @@ impl Server {
             credentials,
             anonymous: options.anonymous != Anonymous::None,
             trusted_proxies: options.trusted_proxies,
+            access_log: options.access_log,
         };
         let protocols = Protocols::new(options.http2);
         Ok(Bound { listeners, service: Arc::new(service), protocols, drain: options.drain })
@@ -165,13 +169,19 @@ impl<A: Application> Acceptor<A> {
 
     fn connection(&self, stream: Stream, peer: Option<IpAddr>) -> impl Future<Output = ()> + Send + 'static {
         let service = Arc::clone(&self.service);
+        let logged = service.access_log;
         let protocols = self.protocols.clone();
         // A token of its own: asking the shared one would make all connections meet at one lock.
         let (stop, cut) = (self.stop.child_token(), self.cut.clone());
         async move {
-            let reset = Arc::new(AtomicBool::new(false));
-            let socket = Socket::new(stream, Arc::clone(&reset));
-            let answer = service_fn(move |request| Arc::clone(&service).answer(request, peer, Arc::clone(&reset)));
+            let wire = Arc::new(Wire::new());
+            let socket = Socket::new(stream, Arc::clone(&wire));
+            let answer = service_fn(move |request: Request<Incoming>| {
+                // Here and not in the request's future, which runs later than the next read.
+                let is_http1 = request.version() < Version::HTTP_2;
+                let fragment = is_http1 && wire.begins(request.body().size_hint().exact());
+                Arc::clone(&service).answer(request, peer, fragment, Arc::clone(&wire))
+            });
             let ended = match protocols.choose(socket, &stop).await {
                 None => Ok(()),
                 Some((socket, Protocol::Http1)) => {
@@ -182,11 +192,24 @@ impl<A: Application> Acceptor<A> {
                 }
             };
             if let Err(error) = ended {
+                if logged {
+                    refused_unread(&error, peer);
+                }
                 // A client that leaves is no event; what it asked for has its line in the access log.
                 tracing::debug!(?peer, error = chain(&error), "a connection ended early");
             }
         }
     }
+}
+
+/// The line of a request that could not be read: hyper has answered it, and nobody else saw it.
+fn refused_unread(error: &hyper::Error, peer: Option<IpAddr>) {
+    let status = match () {
+        () if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        () if error.is_parse() => StatusCode::BAD_REQUEST,
+        () => return,
+    };
+    access_log::unread(status, peer, &chain(error));
 }
 
 fn concerns_one_connection(error: &io::Error) -> bool {
@@ -246,7 +269,7 @@ impl Protocols {
     /// `None`: the client left, said nothing in time, or the server stops.
     async fn choose(&self, mut socket: Socket, stop: &CancellationToken) -> Option<(Socket, Protocol)> {
         if !self.offer_http2 {
-            return Some((socket, Protocol::Http1));
+            return Some((socket.with_requests(), Protocol::Http1));
         }
         let looking = timeout(HEADER_TIMEOUT, socket.begins_with(HTTP2_PREFACE));
         let is_http2 = tokio::select! {
@@ -254,6 +277,6 @@ impl Protocols {
             looked = looking => looked.ok()?.ok()?,
             () = stop.cancelled() => return None,
         };
-        Some((socket, if is_http2 { Protocol::Http2 } else { Protocol::Http1 }))
+        Some(if is_http2 { (socket, Protocol::Http2) } else { (socket.with_requests(), Protocol::Http1) })
     }
 }

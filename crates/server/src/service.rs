@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use futures_util::FutureExt;
 use http::request::Parts;
@@ -16,6 +15,7 @@ use ipnet::IpNet;
 use crate::access_log::{AccessLine, LoggedBody};
 use crate::credentials::{Checked, Credentials};
 use crate::forwarded::origin;
+use crate::wire::Wire;
 use crate::{Application, Body, Caller, Identity, RequestBody, Scheme};
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
@@ -27,15 +27,17 @@ pub(crate) struct Service<A> {
     /// Whether requests without credentials are let in.
     pub(crate) anonymous: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) access_log: bool,
 }
 
 impl<A: Application> Service<A> {
-    /// Answers one request of a connection with `peer`. `reset` makes the end of the connection a reset.
+    /// Answers one request of a connection with `peer`; `fragment`: its target has one.
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: Option<IpAddr>,
-        reset: Arc<AtomicBool>,
+        fragment: bool,
+        wire: Arc<Wire>,
     ) -> Result<Response<LoggedBody>, Infallible> {
         let (mut parts, body) = request.into_parts();
         let version = parts.version;
@@ -43,6 +45,7 @@ impl<A: Application> Service<A> {
         let user_agent = parts.headers.get(header::USER_AGENT).cloned();
         let client = origin.client.or(peer);
         let mut line = AccessLine::new(parts.method.clone(), parts.uri.clone(), user_agent, client);
+        line.quiet = !self.access_log;
         if let Some(authorization) = parts.headers.get_mut(header::AUTHORIZATION) {
             authorization.set_sensitive(true);
         }
@@ -50,7 +53,7 @@ impl<A: Application> Service<A> {
         // Kept only where it is needed, so that a plain GET does not pay for it.
         let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
 
-        let identified = match refused(&parts.headers) {
+        let identified = match refused(&parts.headers, fragment) {
             Some(refusal) => Err(refusal),
             None => self.identify(&parts).await,
         };
@@ -82,7 +85,7 @@ impl<A: Application> Service<A> {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         // HTTP/1.0 knows no chunks: without a length the end of the connection is the end of the body.
-        let reset = (version < Version::HTTP_11).then_some(reset);
+        let reset = (version < Version::HTTP_11).then_some(wire);
         Ok(LoggedBody::wrap(response, line, reset))
     }
 
@@ -108,7 +111,12 @@ impl<A: Application> Service<A> {
 
 /// What another server on the way could read in another way than this one: two credentials, of which it may have checked
 /// the other, and a body in a transfer coding that would be stored as if it were the content (RFC 9112 section 6.1).
-fn refused(headers: &HeaderMap) -> Option<Response<Body>> {
+///
+/// And a target with a fragment, which HTTP has not (RFC 9112 section 3.2): the path without it is another one.
+fn refused(headers: &HeaderMap, fragment: bool) -> Option<Response<Body>> {
+    if fragment {
+        return Some(plain(StatusCode::BAD_REQUEST, "the path has a fragment: write # as %23\n"));
+    }
     if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
         return Some(plain(StatusCode::BAD_REQUEST, "the header authorization stands more than once\n"));
     }

@@ -98,3 +98,21 @@ async fn a_body_that_fails_is_told_with_its_reason() {
     }
     assert!(lines.is_empty());
 }
+
+#[tokio::test]
+async fn what_could_not_be_read_as_a_request_has_a_line_too() {
+    let mut lines = Lines::capture();
+    let running = start(options()).await;
+    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(70_000));
+    for (request, expected) in [("GET / HTTP/1.1\r\nno field\r\n\r\n", 400), (&long, 431)] {
+        let mut client = Client::connect(running.address).await;
+        client.send(request).await;
+        client.head().await;
+        let line = lines.next().await;
+        assert_fields(&line, &[&format!(r#""status":{expected}"#), r#""client":"127.0.0.1""#, r#""error":""#]);
+    }
+    // One that left without a word asked for nothing.
+    drop(Client::connect(running.address).await);
+    ask(running.address, "GET /after HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_fields(&lines.next().await, &[r#""path":"/after""#]);
+}

@@ -170,3 +170,27 @@ async fn on_http2_a_body_that_fails_resets_its_stream_alone() {
     let response = client.send_request(get("/").body(Empty::new()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_target_with_a_fragment_is_400_also_where_requests_are_pipelined() {
+    for http2 in [false, true] {
+        let running = start(Options { http2, ..open_options() }).await;
+        let mut client = Client::connect(running.address).await;
+        client
+            .send(
+                "GET /length HTTP/1.1\r\nhost: a#b\r\n\r\n\
+                 DELETE /a#b HTTP/1.1\r\nhost: a\r\n\r\n\
+                 PUT /length HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nGET /#c H\
+                 PUT /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\n#\r\n\r\n0\r\n\r\n\
+                 PUT /length?d#e HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc\
+                 GET http://a/length#f HTTP/1.1\r\nhost: a\r\n\r\n\
+                 GET /length HTTP/1.1\r\nhost: a\r\n\r\n",
+            )
+            .await;
+        for (expected, text) in [(200, "0"), (400, ""), (200, "9"), (200, "3"), (400, ""), (400, ""), (200, "0")] {
+            let (head, body) = client.response().await;
+            assert_eq!(status(&head), expected, "{body}");
+            assert!(body.starts_with(text), "{body}");
+        }
+    }
+}

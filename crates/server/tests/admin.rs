@@ -1,0 +1,141 @@
+//! The administrator's listener.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use davmux_server::{Administration, Drained, Health, Listen, Server, Unknown};
+use support::{Client, ask, header, status};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+#[derive(Clone, Default)]
+struct Served {
+    broken: Arc<Mutex<Vec<&'static str>>>,
+    refreshed: Arc<Mutex<Vec<String>>>,
+}
+
+impl Administration for Served {
+    async fn health(&self) -> Vec<Health> {
+        let mount = |path: &'static str| {
+            let broken = self.broken.lock().unwrap().contains(&path);
+            let last_error = broken.then(|| ("the bucket \"b\" is not there".to_owned(), Duration::from_secs(7)));
+            Health { path: path.to_owned(), ready: !broken, age: Duration::from_secs(2), last_error }
+        };
+        vec![mount("/films"), mount("/documents")]
+    }
+
+    fn refresh(&self, path: &str) -> Result<(), Unknown> {
+        match path {
+            "/nowhere" => Err(Unknown::Nowhere),
+            "no path" => Err(Unknown::Invalid),
+            path => {
+                self.refreshed.lock().unwrap().push(path.to_owned());
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Running {
+    served: Served,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Drained>,
+}
+
+async fn start(listen: &str) -> Running {
+    let served = Served::default();
+    let bound = Server::bind_admin(listen.parse().unwrap(), served.clone()).await.unwrap();
+    let Listen::Tcp(address) = bound.addresses()[0].clone() else { panic!("TCP is what the test says") };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let ended = tokio::spawn(bound.serve(async move { drop(stopped.await) }));
+    Running { served, address, stop, ended }
+}
+
+async fn say(address: SocketAddr, line: &str, headers: &str) -> (u16, String) {
+    let (head, body) = ask(address, &format!("{line} HTTP/1.1\r\nhost: 127.0.0.1:1\r\n{headers}\r\n")).await;
+    (status(&head), body)
+}
+
+#[tokio::test]
+async fn readiness_names_each_mount_and_fails_when_none_or_the_one_asked_for_is_ready() {
+    let running = start("127.0.0.1:0").await;
+    let (served, address) = (&running.served, running.address);
+    assert_eq!(say(address, "GET /healthz", "").await, (200, "ok\n".to_owned()));
+    let (code, body) = say(address, "GET /readyz", "").await;
+    assert_eq!(code, 200);
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["mounts"][1], serde_json::json!({ "path": "/documents", "ready": true, "age_s": 2 }));
+    served.broken.lock().unwrap().push("/films");
+    let (code, body) = say(address, "GET /readyz", "").await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, &body["mounts"][0]["ready"]), (200, &false.into()));
+    let error = serde_json::json!({ "text": "the bucket \"b\" is not there", "age_s": 7 });
+    assert_eq!(body["mounts"][0]["last_error"], error);
+    assert_eq!(say(address, "GET /readyz?mount=/films", "").await.0, 503);
+    assert_eq!(say(address, "GET /readyz?mount=%2Fdocuments", "").await.0, 200);
+    assert_eq!(say(address, "GET /readyz?mount=/other", "").await.0, 404);
+    served.broken.lock().unwrap().push("/documents");
+    assert_eq!(say(address, "GET /readyz", "").await.0, 503);
+    assert_eq!(say(address, "GET /healthz", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_refresh_names_a_path_or_means_everything() {
+    let running = start("127.0.0.1:0").await;
+    let (served, address) = (&running.served, running.address);
+    for (line, code) in [
+        ("POST /refresh?path=/films/a%20b+c", 204),
+        ("POST /refresh", 204),
+        ("POST /refresh?path=/nowhere", 404),
+        ("POST /refresh?path=no%20path", 400),
+        ("GET /refresh?path=/films", 405),
+        ("DELETE /healthz", 405),
+        ("GET /", 404),
+        ("OPTIONS /refresh", 405),
+    ] {
+        assert_eq!(say(address, line, "").await.0, code, "{line}");
+    }
+    assert_eq!(*served.refreshed.lock().unwrap(), ["/films/a b+c", "/"]);
+    let (head, _) = ask(address, "PUT /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert_eq!(header(&head, "allow"), Some("GET, HEAD"));
+}
+
+#[tokio::test]
+async fn what_a_web_page_or_a_proxy_sends_changes_nothing() {
+    let running = start("127.0.0.1:0").await;
+    let (served, address) = (&running.served, running.address);
+    for headers in [
+        "origin: http://evil.example\r\n",
+        "origin: null\r\n",
+        "sec-fetch-site: cross-site\r\n",
+        "x-forwarded-for: 127.0.0.1\r\n",
+        "forwarded: for=127.0.0.1\r\n",
+    ] {
+        assert_eq!(say(address, "POST /refresh", headers).await.0, 403, "{headers}");
+        assert_eq!(say(address, "GET /healthz", headers).await.0, 200, "{headers}");
+    }
+    let (head, _) = ask(address, "POST /refresh HTTP/1.1\r\nhost: evil.example\r\n\r\n").await;
+    assert_eq!(status(&head), 403);
+    assert!(served.refreshed.lock().unwrap().is_empty());
+    assert_eq!(say(address, "POST /refresh", "sec-fetch-site: none\r\n").await.0, 204);
+}
+
+#[tokio::test]
+async fn it_ends_as_any_server_does_and_writes_no_access_lines() {
+    let mut lines = support::Lines::capture();
+    let Running { address, stop, ended, .. } = start("127.0.0.1:0").await;
+    let mut idle = Client::connect(address).await;
+    idle.send("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    idle.response().await;
+    stop.send(()).unwrap();
+    assert_eq!(ended.await.unwrap(), Drained { cut: 0 });
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    let other = support::start(support::open_options()).await;
+    ask(other.address, "GET /first HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(lines.next().await.contains("/first"));
+}

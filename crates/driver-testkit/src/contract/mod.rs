@@ -30,6 +30,7 @@ pub struct Fixture {
     driver: Arc<dyn Driver>,
     keeps_names: bool,
     hides_folders: bool,
+    tears_reads: bool,
     _guard: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -42,7 +43,7 @@ impl fmt::Debug for Fixture {
 impl Fixture {
     /// A storage that nobody else uses.
     pub fn new(driver: Arc<dyn Driver>) -> Self {
-        Self { driver, keeps_names: true, hides_folders: false, _guard: None }
+        Self { driver, keeps_names: true, hides_folders: false, tears_reads: false, _guard: None }
     }
 
     /// Keeps a folder or a server until the case has ended.
@@ -64,6 +65,13 @@ impl Fixture {
     #[must_use]
     pub fn hiding_folders(mut self) -> Self {
         self.hides_folders = true;
+        self
+    }
+
+    /// A file that is read while it is replaced may be a mixture of both in the storage's own answer; the next read is not.
+    #[must_use]
+    pub fn tearing_reads(mut self) -> Self {
+        self.tears_reads = true;
         self
     }
 

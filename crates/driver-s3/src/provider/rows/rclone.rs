@@ -40,6 +40,7 @@ pub(super) static RCLONE: Provider = Provider {
             "A link does not work together with an `Authorization` header, and not for several ranges at once.",
             "The region that a request is signed for is not checked.",
             "A link is good for GET alone: HEAD on it is 403.",
+            "An object that is read while it is replaced may come with the length of the old one and the bytes of the new one.",
         ],
         tested_with: &[
             "rclone v1.76.0 before a folder: contract suite, `crates/driver-s3/tests/real`, rclone through davmux",

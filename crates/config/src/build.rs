@@ -149,6 +149,7 @@ impl Config {
             users: self.users.iter().map(login).collect(),
             anonymous: self.server.anonymous,
             drain: self.server.drain,
+            access_log: true,
         }
     }
 }

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 
 use crate::dates::{parse_http_date, whole_seconds};
-use crate::headers::{lenient, list, single};
+use crate::headers::{list, single};
 use crate::status::Failure;
 
 /// What the conditional headers of a request ask for.
@@ -47,7 +47,7 @@ pub(crate) enum Outcome {
 }
 
 impl Conditions {
-    /// Reads the headers. A date that cannot be read is ignored, as the RFC demands; a list of tags that cannot be read is
+    /// Reads the headers. What is not one date is ignored, as the RFC demands; a list of tags that cannot be read is
     /// refused: to ignore an `If-Match` could lose a file.
     pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, Failure> {
         let tags = |name| match list(headers, name)? {
@@ -56,7 +56,7 @@ impl Conditions {
                 .map(Some)
                 .ok_or_else(|| Failure::bad_request(format!("the header {name} is not a list of entity tags"))),
         };
-        let date = |name| lenient(headers, name).and_then(parse_http_date);
+        let date = |name| single(headers, name).ok().flatten().and_then(parse_http_date);
         let (if_match, if_none_match) = (tags(&IF_MATCH)?, tags(&IF_NONE_MATCH)?);
         Ok(Self {
             if_unmodified_since: if if_match.is_some() { None } else { date("if-unmodified-since") },
@@ -74,7 +74,9 @@ impl Conditions {
     /// Weighs what is there; `reading`: GET and HEAD.
     pub(crate) fn evaluate(&self, current: Option<&Node>, reading: bool) -> Outcome {
         let etag = current.and_then(|node| node.etag.as_ref());
-        let modified = current.and_then(|node| node.modified).and_then(whole_seconds);
+        // The page of a folder shows what changes without the folder's own time: its members' sizes and times.
+        let dated = current.filter(|node| !(reading && node.is_dir()));
+        let modified = dated.and_then(|node| node.modified).and_then(whole_seconds);
         let failed = match (&self.if_match, self.if_unmodified_since) {
             (Some(Tags::Any), _) => current.is_none(),
             (Some(Tags::Some(tags)), _) => !tags.iter().any(|tag| tag.is_strongly(etag)),

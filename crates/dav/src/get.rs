@@ -194,7 +194,6 @@ async fn head(call: &Call, judged: Judged) -> Answer {
     let headers = response.headers_mut();
     if node.is_dir() {
         html::put_headers(headers);
-        put_validators(headers, &node);
     } else {
         put_file_headers(headers, &node);
         headers.insert(CONTENT_LENGTH, HeaderValue::from(node.size));

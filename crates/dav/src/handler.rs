@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 
 use crate::body::{Body, BoxError, Incoming};
 use crate::call::{Answer, Call, empty};
+use crate::headers::expectation;
 use crate::locks::{Clock, LockStore, MemoryLocks};
 use crate::path::{Base, Place};
 use crate::status::Failure;
@@ -185,6 +186,7 @@ impl Dav {
             Verb::Unknown => return Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "this method is not known here")),
             _ => {}
         }
+        expectation(&parts.headers)?;
         let place = self.shared.base.place(parts.uri.path())?;
         let mut call = Call {
             shared: Arc::clone(&self.shared),

@@ -30,6 +30,16 @@ pub(crate) fn lenient<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str>
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
 }
 
+/// Refuses (417) what the sender expects that nobody here does. `100-continue` is what everybody understands.
+pub(crate) fn expectation(headers: &HeaderMap) -> Result<(), Failure> {
+    let text = list(headers, &http::header::EXPECT)?.unwrap_or_default();
+    let known = |member: &str| member.is_empty() || member.eq_ignore_ascii_case("100-continue");
+    if text.split(',').map(str::trim).all(known) {
+        return Ok(());
+    }
+    Err(Failure::new(http::StatusCode::EXPECTATION_FAILED, "the only expectation that is met here is 100-continue"))
+}
+
 /// All values of a header as one list.
 pub(crate) fn list(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Failure> {
     let mut all: Option<String> = None;

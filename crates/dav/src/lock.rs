@@ -14,7 +14,6 @@ use crate::guard::Change;
 use crate::headers::{Depth, depth, lenient, single};
 use crate::lock_xml::{LockInfo, put_active_locks};
 use crate::locks::{Lock, LockRefusal};
-use crate::preconditions::Judged;
 use crate::status::{Condition, Failure, XML};
 
 /// The longest body in bytes.
@@ -53,12 +52,12 @@ pub(crate) async fn lock(call: Call, mut body: Incoming) -> Answer {
         Problem::MountPoint => Ok(()),
         _ => Err(error),
     })?;
+    let judged = call.judge().await?;
     let body = collect(&mut body, LONGEST_BODY).await?;
     if body.is_empty() {
-        return refresh(&call, life).await;
+        return refresh(&call, life, &judged.tokens).await;
     }
     let info = LockInfo::parse(&body)?;
-    let judged = call.judge().await?;
     let exists = match &judged.node {
         Some(node) => node.is_some(),
         None => call.look(&call.path).await?.is_some(),
@@ -132,15 +131,14 @@ async fn create(call: &Call) -> Result<bool, Failure> {
 }
 
 /// A LOCK without a body: the lock whose token stands in `If` lives on.
-async fn refresh(call: &Call, life: Duration) -> Answer {
+async fn refresh(call: &Call, life: Duration, tokens: &[String]) -> Answer {
     if !call.headers.contains_key("if") {
         return Err(Failure::bad_request("a LOCK without a body renews a lock: its token must stand in the If header"));
     }
-    let Judged { tokens, .. } = call.judge().await?;
     let place = call.place(&call.path);
     let locks = call.locks(&place).await?;
     let expires = (call.shared.clock)() + life;
-    let held = locks.iter().find(|lock| lock.covers(&place) && lock.is_held(call.user(), &tokens));
+    let held = locks.iter().find(|lock| lock.covers(&place) && lock.is_held(call.user(), tokens));
     let refreshed = match held {
         Some(lock) => {
             call.shared.locks.refresh(&lock.path, &lock.token, expires).await.map_err(|_| lock_store_failed())?
@@ -168,6 +166,7 @@ async fn discovery(call: &Call, status: StatusCode, place: &TreePath) -> Result<
 pub(crate) async fn unlock(call: Call) -> Answer {
     let header = single(&call.headers, "lock-token")?
         .ok_or_else(|| Failure::bad_request("the request has no Lock-Token header"))?;
+    call.judge().await?;
     // Windows XP sends it without its brackets.
     let token = header.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(header);
     let place = call.place(&call.path);

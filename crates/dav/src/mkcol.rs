@@ -13,8 +13,9 @@ use crate::status::Failure;
 
 /// Answers a MKCOL.
 pub(crate) async fn mkcol(call: Call, mut body: Incoming) -> Answer {
-    if content_length(&call.headers)?.is_some_and(|length| length > 0) || !is_empty(&mut body).await? {
-        return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "MKCOL takes no body"));
+    let no_body = || Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "MKCOL takes no body");
+    if content_length(&call.headers)?.is_some_and(|length| length > 0) {
+        return Err(no_body());
     }
     if call.path.is_root() {
         return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "the root exists already"));
@@ -26,6 +27,9 @@ pub(crate) async fn mkcol(call: Call, mut body: Incoming) -> Answer {
     })?;
     let judged = call.judge().await?;
     call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await?;
+    if !is_empty(&mut body).await? {
+        return Err(no_body());
+    }
     to_its_end(async move { call.view.create_dir(&call.path).await }).await??;
     Ok(empty(StatusCode::CREATED))
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use davmux_tree::{Node, RelPath, When};
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::call::Call;
 use crate::conditional::{Conditions, Outcome};
@@ -32,7 +32,7 @@ pub(crate) struct Judged {
 const MOST_RESOURCES: usize = 16;
 
 impl Call {
-    /// Evaluates the request's conditions.
+    /// Evaluates the request's conditions. To be called before the body is looked at: that look sends `100 Continue`.
     ///
     /// # Errors
     /// 412 where one does not hold, 400 where a header breaks its grammar; an error of the storage where it could not
@@ -53,7 +53,7 @@ impl Call {
             match conditions.evaluate(node.as_ref(), reading) {
                 Outcome::Proceed => {}
                 Outcome::NotModified => judged.not_modified = true,
-                Outcome::Failed => return Err(Failure::precondition("a condition of the request does not hold")),
+                Outcome::Failed => return Err(self.failed(node.as_ref()).await?),
             }
             judged.node = Some(node);
             pinned = true;
@@ -85,6 +85,31 @@ impl Call {
             };
         }
         Ok(judged)
+    }
+
+    /// Why the request is refused for a condition that does not hold on what is there. A condition counts only where the
+    /// request would have been done without it (RFC 9110 section 13.2.1); else that is what the client hears.
+    async fn failed(&self, there: Option<&Node>) -> Result<Failure, Failure> {
+        let taken = |node: &Node| match self.method.as_str() {
+            "MKCOL" => true,
+            "PUT" => node.is_dir(),
+            _ => false,
+        };
+        if there.is_some_and(taken) {
+            return Ok(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "something is there already"));
+        }
+        if there.is_none() {
+            match (self.method.as_str(), self.path.parent()) {
+                ("PUT" | "MKCOL" | "LOCK", Some(parent)) => {
+                    if !self.look(&parent).await?.is_some_and(|parent| parent.is_dir()) {
+                        let reason = "the folder that should hold it does not exist";
+                        return Ok(Failure::new(StatusCode::CONFLICT, reason));
+                    }
+                }
+                _ => return Ok(Failure::new(StatusCode::NOT_FOUND, "nothing is there")),
+            }
+        }
+        Ok(Failure::precondition("a condition of the request does not hold"))
     }
 }
 

@@ -23,6 +23,7 @@ const ENTRY: usize = 800;
 /// Answers a PROPFIND.
 pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
     let depth = finite_depth(&call)?;
+    call.judge().await?;
     let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let (target, listing) = match depth {
         Depth::One => match call.view.list(&call.path).await {

@@ -81,8 +81,8 @@ impl Verdict {
 /// Answers a PROPPATCH: all of it is done or nothing.
 pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
     call.view.writable(&call.path)?;
-    let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let judged = call.judge().await?;
+    let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let there = match &judged.node {
         Some(node) => node.is_some(),
         None => call.look(&call.path).await?.is_some(),

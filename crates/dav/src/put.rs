@@ -118,8 +118,9 @@ fn refuse_parts(call: &Call) -> Result<(), Failure> {
             "a URL that ends with '/' names a folder; PUT makes files",
         ));
     }
-    if call.headers.contains_key("content-range") {
-        return Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "a part of a file cannot be written"));
+    // The second is how ownCloud's clients of old name one of several parts of a file (owncloud/core, `lib/private/filechunking.php`).
+    if call.headers.contains_key("content-range") || call.headers.contains_key("oc-chunked") {
+        return Err(Failure::new(StatusCode::NOT_IMPLEMENTED, "a part of a file cannot be written; send it whole"));
     }
     for value in call.headers.get_all("content-encoding") {
         if !value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case("identity")) {
@@ -132,15 +133,19 @@ fn refuse_parts(call: &Call) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The length that the sender announced. Finder sends chunks of unknown number and tells the length in a header of its own;
-/// a proxy on the way may have made one body of the chunks, and of a file that lost its end on the way it is the only sign.
+/// The length that the sender announced. Finder sends chunks of unknown number and tells the length in a header of its own,
+/// and ownCloud's clients tell that of the whole file beside that of the body; a proxy on the way may have made one body of
+/// the chunks, and of a file that lost its end on the way it is the only sign.
 fn announced(headers: &HeaderMap, body: &Incoming) -> Result<Option<u64>, Failure> {
-    let expected = number(headers, "x-expected-entity-length")?;
-    match (content_length(headers)?, expected) {
-        (Some(length), Some(expected)) if length != expected => {
-            Err(Failure::bad_request("Content-Length and X-Expected-Entity-Length differ; nothing was stored"))
+    let mut announced = content_length(headers)?;
+    for header in ["x-expected-entity-length", "oc-total-length"] {
+        match (announced, number(headers, header)?) {
+            (Some(length), Some(other)) if length != other => {
+                return Err(Failure::bad_request("the request announces two different lengths; nothing was stored"));
+            }
+            (None, Some(length)) => announced = Some(length),
+            _ => {}
         }
-        (Some(length), _) | (None, Some(length)) => Ok(Some(length)),
-        (None, None) => Ok(body.size_hint().exact()),
     }
+    Ok(announced.or_else(|| body.size_hint().exact()))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use davmux_tree::{Error, ErrorKind, Problem};
-use http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::body::Body;
@@ -123,6 +123,10 @@ impl Failure {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static(ALLOWED));
+        }
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE && *method == Method::PUT {
+            // Which content codings would do (RFC 9110 section 15.5.16).
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         match self.problem() {
             Some(Problem::Storage(ErrorKind::Range { size })) => {

@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("davmux-s3-server", &[]),
     ("davmux-state", &[]),
     ("davmux-tree", &["davmux-driver", "davmux-state"]),
-    ("davmux-dav", &["davmux-driver", "davmux-tree"]),
+    ("davmux-dav", &["davmux-driver", "davmux-tree", "davmux-state"]),
     ("davmux-server", &[]),
     (
         "davmux-config",

@@ -15,6 +15,8 @@ mod cost;
 mod doctor;
 // Folders with very many members.
 mod large;
+// WebDAV locks through a crash.
+mod locks;
 // Each promise of docs/semantics.md.
 mod promises;
 // Starting, stopping, wrong files, users, logs.

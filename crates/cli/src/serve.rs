@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use davmux_config::{Built, Config};
-use davmux_dav::{Dav, DavOptions};
+use davmux_dav::{Clock, Dav, DavOptions, LockTable};
 use davmux_server::{Listen, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,9 +36,12 @@ pub(crate) async fn build(config: &Config, file: &Path) -> anyhow::Result<Built>
 
 /// Serves until a signal says to stop; `ready` is told the addresses first.
 pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let Built { tree, server, base_path, users, anonymous } = built;
+    let Built { tree, store, server, base_path, users, anonymous } = built;
     let drain = server.drain;
-    let dav = Dav::new(DavOptions { base_path, ..DavOptions::default() }).context("base_path cannot be used")?;
+    let clock: Clock = Arc::new(SystemTime::now);
+    let locks = LockTable::open(store, Arc::clone(&clock)).await.context("the locks in `state_dir` cannot be read")?;
+    let options = DavOptions { base_path, locks: Arc::new(locks), clock };
+    let dav = Dav::new(options).context("base_path cannot be used")?;
     let bound = Server::bind(server, App { dav, users, anonymous }).await?;
     let addresses = bound.addresses();
     for address in &addresses {
@@ -48,7 +53,7 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
     ready(&addresses)?;
     // A mount in trouble must not keep the others waiting.
     let start = tokio::spawn({
-        let tree = std::sync::Arc::clone(&tree);
+        let tree = Arc::clone(&tree);
         async move { tree.start().await }
     });
     let stop = stop_signal()?;

@@ -22,6 +22,8 @@ use crate::mistake::Position;
 pub struct Built {
     /// The mounts, joined. It has looked at no storage yet.
     pub tree: Arc<Tree>,
+    /// Where the state is kept: in `state_dir`, else in memory.
+    pub store: Arc<dyn Store>,
     /// How to serve it.
     pub server: Options,
     /// Where the tree begins in URLs: `/`, `/dav`.
@@ -105,7 +107,8 @@ impl Config {
             Some(folder) => Arc::new(davmux_state::File::open(folder).await?),
             None => Arc::new(davmux_state::Memory::new()),
         };
-        let tree = Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store });
+        let tree =
+            Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store: Arc::clone(&store) });
         let users = self.users.iter().map(|user| (Arc::from(user.name.as_str()), view(&tree, user))).collect();
         let of_all = |access| View::new(Arc::clone(&tree), TreePath::root(), access);
         let anonymous = match self.server.anonymous {
@@ -113,7 +116,8 @@ impl Config {
             Anonymous::ReadOnly => Some(of_all(Access::ReadOnly)),
             Anonymous::ReadWrite => Some(of_all(Access::ReadWrite)),
         };
-        Ok(Built { server: self.options(), base_path: self.server.base_path.to_string(), users, anonymous, tree })
+        let base_path = self.server.base_path.to_string();
+        Ok(Built { tree, store, server: self.options(), base_path, users, anonymous })
     }
 
     /// The mount at exactly this path.

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use davmux_driver::meter::Meter;
 use davmux_tree::{Failed, Node, RelPath, TreePath, View};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -12,7 +11,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use crate::body::Body;
 use crate::dates;
 use crate::handler::{Client, Shared};
-use crate::locks::{Lock, LockRefusal};
+use crate::locks::{Lock, LockRefusal, LockStore, Reach};
 use crate::status::Failure;
 
 /// What a method answers.
@@ -61,18 +60,29 @@ impl Call {
         }
     }
 
-    /// The locks that can matter to a path.
-    pub(crate) async fn locks(&self, path: &TreePath) -> Result<Vec<Lock>, Failure> {
-        self.shared.locks.related(path).await.map_err(|_| lock_store_failed())
+    /// The locks on a path and on the folders above it, and those that `reach` adds.
+    pub(crate) async fn locks(&self, path: &TreePath, reach: Reach) -> Result<Vec<Lock>, Failure> {
+        self.shared.locks.related(path, reach).await.map_err(|_| lock_store_failed())
     }
 
-    /// Forgets the locks of what is gone. The change itself is done, so a store that fails here is only logged: the locks
-    /// expire.
-    pub(crate) async fn forget_locks(&self, path: &TreePath, keep: &[TreePath]) {
-        if let Err(LockRefusal::Failed) = self.shared.locks.remove_within(path, keep).await {
+    /// Forgets the locks on a path and below it of what `gone` says is gone. The change itself is done, so a store that fails
+    /// here is only logged: the locks expire.
+    pub(crate) async fn forget_locks(&self, path: &TreePath, gone: impl Fn(&Lock) -> bool + Send) {
+        if end_locks(&*self.shared.locks, path, gone).await.is_err() {
             tracing::warn!(%path, "the locks of what was removed could not be ended; they expire by themselves");
         }
     }
+}
+
+/// Ends those of the locks on a path and below it that `which` names, and answers how many.
+pub(crate) async fn end_locks(
+    locks: &dyn LockStore,
+    path: &TreePath,
+    which: impl Fn(&Lock) -> bool + Send,
+) -> Result<usize, LockRefusal> {
+    let mut ended = locks.related(path, Reach::Below).await?;
+    ended.retain(|lock| lock.path.is_within(path) && which(lock));
+    if ended.is_empty() { Ok(0) } else { locks.remove(&ended).await }
 }
 
 /// [`Call::place`], without a request.
@@ -80,12 +90,13 @@ pub(crate) fn place(view: &View, path: &RelPath) -> TreePath {
     in_one_form(view.tree_path(path))
 }
 
-/// The places of the members that a change left where they are.
-pub(crate) fn places_of(failed: &[Failed]) -> Vec<TreePath> {
-    failed.iter().map(|failed| in_one_form(failed.path.clone())).collect()
+/// Whether a lock lies where a change left nothing: not on a member that stayed, below one or on a folder above one.
+pub(crate) fn is_gone(failed: &[Failed]) -> impl Fn(&Lock) -> bool + Send + use<> {
+    let stayed: Vec<TreePath> = failed.iter().map(|failed| in_one_form(failed.path.clone())).collect();
+    move |lock| !stayed.iter().any(|stayed| stayed.is_within(&lock.path) || lock.path.is_within(stayed))
 }
 
-fn in_one_form(place: TreePath) -> TreePath {
+pub(crate) fn in_one_form(place: TreePath) -> TreePath {
     let text = place.to_string();
     if is_nfc(&text) {
         return place;
@@ -98,11 +109,13 @@ pub(crate) fn lock_store_failed() -> Failure {
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the locks cannot be looked at now; try again later")
 }
 
-/// Runs a change to its end, also when the client hangs up and the request's future is dropped.
+/// Runs a change, with what must follow it, to its end, also when the client hangs up and the request's future is dropped. A
+/// shutdown waits for it.
 pub(crate) async fn to_its_end<T: Send + 'static>(
+    view: &View,
     change: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Failure> {
-    tokio::spawn(Meter::current().scope(change))
+    view.to_its_end(change)
         .await
         .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed inside the server"))
 }

@@ -3,7 +3,7 @@
 use davmux_tree::{RelPath, Transfer};
 use http::StatusCode;
 
-use crate::call::{Answer, Call, places_of, to_its_end};
+use crate::call::{Answer, Call, is_gone, to_its_end};
 use crate::destination;
 use crate::guard::Change;
 use crate::headers::{Depth, depth, overwrite, single};
@@ -45,7 +45,7 @@ pub(crate) async fn copy(call: Call) -> Answer {
     call.view.writable(&to)?;
     let judged = call.judge().await?;
     call.guard(&to, Change::Appears, &judged.tokens, None).await?;
-    to_its_end(async move {
+    to_its_end(&call.view.clone(), async move {
         let transferred = call.view.copy(&call.path, &to, Transfer { overwrite, deep }).await?;
         end(call, to, transferred, false).await
     })
@@ -65,7 +65,7 @@ pub(crate) async fn rename(call: Call) -> Answer {
     }
     call.guard(&call.path, Change::Goes, &judged.tokens, judged.node.as_ref()).await?;
     call.guard(&to, Change::Appears, &judged.tokens, None).await?;
-    to_its_end(async move {
+    to_its_end(&call.view.clone(), async move {
         let transferred = call.view.rename(&call.path, &to, overwrite).await?;
         end(call, to, transferred, true).await
     })
@@ -77,15 +77,11 @@ pub(crate) async fn rename(call: Call) -> Answer {
 async fn end(call: Call, to: RelPath, transferred: davmux_tree::Transferred, moved: bool) -> Answer {
     let davmux_tree::Transferred { created, mut failed } = transferred;
     if moved {
-        call.forget_locks(&call.place(&call.path), &places_of(&failed)).await;
+        call.forget_locks(&call.place(&call.path), is_gone(&failed)).await;
     }
     if !created && failed.is_empty() {
         let place = call.place(&to);
-        if let Ok(locks) = call.shared.locks.related(&place).await {
-            for lock in locks.iter().filter(|lock| lock.path != place && lock.path.is_within(&place)) {
-                call.forget_locks(&lock.path, &[]).await;
-            }
-        }
+        call.forget_locks(&place, |lock| lock.path != place).await;
     }
     if let [only] = failed.as_slice()
         && (only.path == call.view.tree_path(&call.path) || only.path == call.view.tree_path(&to))

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::call::{Answer, Call, places_of, to_its_end};
+use crate::call::{Answer, Call, is_gone, to_its_end};
 use crate::guard::Change;
 use crate::headers::{Depth, depth};
 use crate::multistatus;
@@ -23,10 +23,9 @@ pub(crate) async fn delete(call: Call) -> Answer {
         }
     }
     call.guard(&call.path, Change::Goes, &judged.tokens, judged.node.as_ref()).await?;
-    to_its_end(async move {
+    to_its_end(&call.view.clone(), async move {
         let mut failed = call.view.delete(&call.path, judged.when).await?;
-        let kept = places_of(&failed);
-        call.forget_locks(&call.place(&call.path), &kept).await;
+        call.forget_locks(&call.place(&call.path), is_gone(&failed)).await;
         if let [only] = failed.as_slice()
             && only.path == call.view.tree_path(&call.path)
             && let Some(only) = failed.pop()

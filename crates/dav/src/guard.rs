@@ -1,10 +1,12 @@
 //! Whether a lock stands in the way of a change (RFC 4918 section 7).
 
+use std::collections::{HashMap, HashSet};
+
 use davmux_tree::{Node, RelPath, TreePath};
 use http::StatusCode;
 
 use crate::call::Call;
-use crate::locks::{Lock, LockScope};
+use crate::locks::{Lock, LockScope, Reach};
 use crate::status::{Condition, Failure};
 
 /// What a method is about to do at a path.
@@ -29,29 +31,27 @@ impl Call {
         known: Option<&Option<Node>>,
     ) -> Result<(), Failure> {
         let place = self.place(path);
-        let locks = self.locks(&place).await?;
+        let reach = if change == Change::Itself { Reach::Itself } else { Reach::Below };
+        let locks = self.locks(&place, reach).await?;
         if locks.is_empty() {
             return Ok(());
         }
-        let user = self.user();
+        let locks = Locks::new(&locks, self.user(), tokens);
         let refused = |lock: &Lock| {
             Err(Failure::condition(StatusCode::LOCKED, Condition::TokenSubmitted(self.href_of(&lock.path))))
         };
-        if let Some(lock) = in_the_way(&locks, &place, user, tokens) {
+        if let Some(lock) = locks.in_the_way(&place) {
             return refused(lock);
         }
         if change == Change::Itself {
             return Ok(());
         }
-        let below = locks.iter().filter(|lock| lock.path != place && lock.path.is_within(&place));
-        for lock in below {
-            if let Some(lock) = in_the_way(&locks, &lock.path, user, tokens) {
-                return refused(lock);
-            }
+        if let Some(lock) = locks.in_the_way_below(&place) {
+            return refused(lock);
         }
         // A lock on a folder protects which members it has.
         let Some(parent) = place.parent() else { return Ok(()) };
-        let Some(lock) = in_the_way(&locks, &parent, user, tokens) else { return Ok(()) };
+        let Some(lock) = locks.in_the_way(&parent) else { return Ok(()) };
         let membership_changes = match (change, known) {
             (Change::Goes, _) => true,
             (_, Some(node)) => node.is_none(),
@@ -61,13 +61,46 @@ impl Call {
     }
 }
 
-/// A lock on `place` under which the request does not act. Of several shared locks it must hold one.
-fn in_the_way<'a>(locks: &'a [Lock], place: &TreePath, user: Option<&str>, tokens: &[String]) -> Option<&'a Lock> {
-    let covering = || locks.iter().filter(|lock| lock.covers(place));
-    if covering().any(|lock| lock.is_held(user, tokens)) {
-        return None;
+/// Locks by where they lie, and under which of them a request acts. A folder may hold thousands, and a request may submit as
+/// many tokens.
+struct Locks<'a>(HashMap<&'a TreePath, Vec<Standing<'a>>>);
+
+struct Standing<'a> {
+    lock: &'a Lock,
+    /// The request submits its token, and its user holds it.
+    held: bool,
+}
+
+impl<'a> Locks<'a> {
+    fn new(locks: &'a [Lock], user: Option<&str>, tokens: &[String]) -> Self {
+        let tokens: HashSet<&str> = tokens.iter().map(String::as_str).collect();
+        let mut by_path: HashMap<&TreePath, Vec<Standing<'a>>> = HashMap::new();
+        for lock in locks {
+            let held = lock.user.as_deref() == user && tokens.contains(&*lock.token);
+            by_path.entry(&lock.path).or_default().push(Standing { lock, held });
+        }
+        Self(by_path)
     }
-    covering().find(|lock| lock.scope == LockScope::Exclusive).or_else(|| covering().next())
+
+    /// A lock on `place` under which the request does not act. Of several shared locks it must hold one.
+    fn in_the_way(&self, place: &TreePath) -> Option<&'a Lock> {
+        let mut covering = Vec::new();
+        let mut next = Some(place.clone());
+        while let Some(path) = next {
+            covering.extend(self.0.get(&path).into_iter().flatten().filter(|standing| standing.lock.covers(place)));
+            next = path.parent();
+        }
+        if covering.iter().any(|standing| standing.held) {
+            return None;
+        }
+        let exclusive = covering.iter().find(|standing| standing.lock.scope == LockScope::Exclusive);
+        exclusive.or(covering.first()).map(|standing| standing.lock)
+    }
+
+    fn in_the_way_below(&self, place: &TreePath) -> Option<&'a Lock> {
+        let below = self.0.keys().filter(|path| **path != place && path.is_within(place));
+        below.filter_map(|path| self.in_the_way(path)).min_by(|a, b| a.path.cmp(&b.path))
+    }
 }
 
 #[cfg(test)]
@@ -88,25 +121,41 @@ mod tests {
         }
     }
 
+    fn in_the_way(locks: &[Lock], place: &str, user: Option<&str>, tokens: &[&str]) -> bool {
+        let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
+        Locks::new(locks, user, &tokens).in_the_way(&TreePath::parse(place).unwrap()).is_some()
+    }
+
     #[test]
     fn a_token_counts_only_for_the_user_who_holds_the_lock() {
         let locks = [lock("1", "/a", "alice", LockScope::Exclusive, false)];
-        let place = TreePath::parse("/a").unwrap();
-        let tokens = ["1".to_owned()];
-        assert!(in_the_way(&locks, &place, Some("alice"), &tokens).is_none());
-        assert!(in_the_way(&locks, &place, Some("bob"), &tokens).is_some());
-        assert!(in_the_way(&locks, &place, None, &tokens).is_some());
-        assert!(in_the_way(&locks, &place, Some("alice"), &[]).is_some());
+        assert!(!in_the_way(&locks, "/a", Some("alice"), &["1"]));
+        assert!(in_the_way(&locks, "/a", Some("bob"), &["1"]));
+        assert!(in_the_way(&locks, "/a", None, &["1"]));
+        assert!(in_the_way(&locks, "/a", Some("alice"), &[]));
     }
 
     #[test]
     fn one_of_several_shared_locks_is_enough() {
         let locks =
             [lock("1", "/a", "alice", LockScope::Shared, true), lock("2", "/a/b", "bob", LockScope::Shared, false)];
-        let place = TreePath::parse("/a/b").unwrap();
-        assert!(in_the_way(&locks, &place, Some("alice"), &["1".to_owned()]).is_none());
-        assert!(in_the_way(&locks, &place, Some("bob"), &["2".to_owned()]).is_none());
-        assert!(in_the_way(&locks, &place, Some("carol"), &["2".to_owned()]).is_some());
-        assert!(in_the_way(&locks, &TreePath::parse("/ab").unwrap(), None, &[]).is_none());
+        assert!(!in_the_way(&locks, "/a/b", Some("alice"), &["1"]));
+        assert!(!in_the_way(&locks, "/a/b", Some("bob"), &["2"]));
+        assert!(in_the_way(&locks, "/a/b", Some("carol"), &["2"]));
+        assert!(!in_the_way(&locks, "/ab", None, &[]));
+    }
+
+    #[test]
+    fn all_that_lies_below_must_be_held() {
+        let mut locks: Vec<Lock> =
+            (0..3).map(|n| lock(&n.to_string(), &format!("/a/{n}"), "alice", LockScope::Exclusive, false)).collect();
+        locks.push(lock("far", "/b", "bob", LockScope::Exclusive, false));
+        let place = TreePath::parse("/a").unwrap();
+        let below = |tokens: &[&str]| {
+            let tokens: Vec<String> = tokens.iter().map(|token| (*token).to_owned()).collect();
+            Locks::new(&locks, Some("alice"), &tokens).in_the_way_below(&place).map(|lock| lock.path.to_string())
+        };
+        assert_eq!(below(&["0", "1", "2"]), None);
+        assert_eq!(below(&["0"]).as_deref(), Some("/a/1"));
     }
 }

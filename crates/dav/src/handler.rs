@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use davmux_tree::{InvalidPath, RelPath, View};
+use davmux_tree::{InvalidPath, RelPath, TreePath, View};
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_LENGTH};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::body::{Body, BoxError, Incoming};
-use crate::call::{Answer, Call, empty};
+use crate::call::{Answer, Call, empty, end_locks, in_one_form};
 use crate::headers::expectation;
-use crate::locks::{Clock, LockStore, MemoryLocks};
+use crate::locks::{Clock, Lock, LockRefusal, LockStore, LockTable, Reach};
 use crate::path::{Base, Place};
 use crate::status::Failure;
 use crate::{copy_move, delete, get, lock, mkcol, propfind, proppatch, put};
@@ -37,7 +37,8 @@ pub struct DavOptions {
 impl Default for DavOptions {
     /// At `/`, locks in memory, the system's clock.
     fn default() -> Self {
-        Self { base_path: "/".to_owned(), locks: Arc::new(MemoryLocks::new()), clock: Arc::new(SystemTime::now) }
+        let clock: Clock = Arc::new(SystemTime::now);
+        Self { base_path: "/".to_owned(), locks: Arc::new(LockTable::in_memory(Arc::clone(&clock))), clock }
     }
 }
 
@@ -141,6 +142,26 @@ impl Dav {
         headers.insert(ALLOW, HeaderValue::from_static(ALLOWED));
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         response
+    }
+
+    /// The locks on a path of the tree and below it, whoever holds them: for an administrator.
+    ///
+    /// # Errors
+    /// [`LockRefusal::Failed`] where the store could not look.
+    pub async fn locks(&self, path: &TreePath) -> Result<Vec<Lock>, LockRefusal> {
+        let path = in_one_form(path.clone());
+        let mut locks = self.shared.locks.related(&path, Reach::Below).await?;
+        locks.retain(|lock| lock.path.is_within(&path));
+        Ok(locks)
+    }
+
+    /// Ends the locks on a path of the tree and below it, whoever holds them, and answers how many: for an administrator, where
+    /// a client went away without UNLOCK.
+    ///
+    /// # Errors
+    /// [`LockRefusal::Failed`] where the store could not do it.
+    pub async fn end_locks(&self, path: &TreePath) -> Result<usize, LockRefusal> {
+        end_locks(&*self.shared.locks, &in_one_form(path.clone()), |_| true).await
     }
 
     /// Answers one request of a client that sees `view`. The answer to a GET of a file carries a

@@ -7,13 +7,15 @@ use bytes::{BufMut, BytesMut};
 use davmux_tree::ErrorKind;
 use davmux_tree::{Problem, PutRequest, TreePath, When};
 use http::{HeaderValue, Response, StatusCode};
+use http_body::Body as _;
 
 use crate::body::{Body, Incoming, collect};
 use crate::call::{Answer, Call, empty, full, lock_store_failed, to_its_end};
 use crate::guard::Change;
 use crate::headers::{Depth, depth, lenient, single};
 use crate::lock_xml::{LockInfo, put_active_locks};
-use crate::locks::{Lock, LockRefusal};
+use crate::locks::{LONGEST_LIFE, Lock, LockRefusal, Reach};
+use crate::multistatus;
 use crate::status::{Condition, Failure, XML};
 
 /// The longest body in bytes.
@@ -23,40 +25,43 @@ const LONGEST_BODY: usize = 64 * 1024;
 const USUAL: Duration = Duration::from_secs(600);
 /// Office gives up on less.
 const SHORTEST: Duration = Duration::from_secs(180);
-/// A client that goes away without UNLOCK blocks others no longer than that.
-const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The first time-out of the header that can be read (RFC 4918 section 10.7), within our bounds.
 fn timeout(header: Option<&str>) -> Duration {
     let asked = header.unwrap_or_default().split(',').map(str::trim).find_map(|text| {
         if text.eq_ignore_ascii_case("infinite") {
-            return Some(LONGEST);
+            return Some(LONGEST_LIFE);
         }
         let seconds = text.get(..7).filter(|word| word.eq_ignore_ascii_case("second-")).map(|_| &text[7..])?;
         let digits = !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_digit());
         digits.then(|| Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)))
     });
-    asked.unwrap_or(USUAL).clamp(SHORTEST, LONGEST)
+    asked.unwrap_or(USUAL).clamp(SHORTEST, LONGEST_LIFE)
 }
 
 /// Answers a LOCK: a new lock, or a longer life for one.
 pub(crate) async fn lock(call: Call, mut body: Incoming) -> Answer {
-    let deep = match depth(&call.headers)? {
-        None | Some(Depth::Infinity) => true,
-        Some(Depth::Zero) => false,
-        Some(Depth::One) => return Err(Failure::bad_request("the Depth of a LOCK must be 0 or infinity")),
-    };
     let life = timeout(lenient(&call.headers, "timeout"));
     call.view.writable(&call.path).or_else(|error| match error.problem() {
         // The folder at a mount point cannot be replaced, but which members it has can be protected.
         Problem::MountPoint => Ok(()),
         _ => Err(error),
     })?;
-    let judged = call.judge().await?;
+    let renews = body.is_end_stream();
+    let judged = call.judge().await.map_err(|failure| match failure.status(&call.method) {
+        // Its token is on no lock here, most likely.
+        StatusCode::PRECONDITION_FAILED if renews => not_here(),
+        _ => failure,
+    })?;
     let body = collect(&mut body, LONGEST_BODY).await?;
     if body.is_empty() {
-        return refresh(&call, life, &judged.tokens).await;
+        return refresh(call, life, judged.tokens).await;
     }
+    let deep = match depth(&call.headers)? {
+        None | Some(Depth::Infinity) => true,
+        Some(Depth::Zero) => false,
+        Some(Depth::One) => return Err(Failure::bad_request("the Depth of a LOCK must be 0 or infinity")),
+    };
     let info = LockInfo::parse(&body)?;
     let exists = match &judged.node {
         Some(node) => node.is_some(),
@@ -77,21 +82,31 @@ pub(crate) async fn lock(call: Call, mut body: Incoming) -> Answer {
         deep,
         expires: (call.shared.clock)() + life,
     };
-    to_its_end(give(call, lock, exists)).await?
+    to_its_end(&call.view.clone(), give(call, lock, exists)).await?
 }
 
 async fn give(call: Call, lock: Lock, exists: bool) -> Answer {
     match call.shared.locks.add(lock.clone()).await {
         Ok(()) => {}
         Err(LockRefusal::Conflict(other)) => {
-            let href = call.href_of(&other.path);
-            return Err(Failure::condition(StatusCode::LOCKED, Condition::NoConflictingLock(href)));
+            let condition = Condition::NoConflictingLock(call.href_of(&other.path));
+            if other.path != lock.path && other.path.is_within(&lock.path) {
+                return Ok(multistatus::of_lock(&call, &other.path, &condition));
+            }
+            return Err(Failure::condition(StatusCode::LOCKED, condition));
         }
         Err(LockRefusal::TooMany) => {
-            return Err(Failure::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "you hold too many locks; end some of them first",
-            ));
+            let reason =
+                "you hold as many locks as one user may; end some of them with UNLOCK, or wait until they expire";
+            return Err(Failure::new(StatusCode::INSUFFICIENT_STORAGE, reason));
+        }
+        Err(LockRefusal::Crowded) => {
+            let reason = "too many shared locks lie on it already; try again when some of them have ended";
+            return Err(Failure::new(StatusCode::INSUFFICIENT_STORAGE, reason));
+        }
+        Err(LockRefusal::Full) => {
+            let reason = "the server holds as many locks as it can; try again when some of them have expired";
+            return Err(Failure::new(StatusCode::INSUFFICIENT_STORAGE, reason));
         }
         Err(LockRefusal::Failed) => return Err(lock_store_failed()),
     }
@@ -106,7 +121,7 @@ async fn give(call: Call, lock: Lock, exists: bool) -> Answer {
             Ok(response)
         }
         Err(failure) => {
-            if call.shared.locks.remove(&lock.path, &lock.token).await.is_err() {
+            if call.shared.locks.remove(std::slice::from_ref(&lock)).await.is_err() {
                 tracing::warn!(path = %lock.path, "a lock that was not given could not be ended; it expires by itself");
             }
             Err(failure)
@@ -130,30 +145,34 @@ async fn create(call: &Call) -> Result<bool, Failure> {
     }
 }
 
-/// A LOCK without a body: the lock whose token stands in `If` lives on.
-async fn refresh(call: &Call, life: Duration, tokens: &[String]) -> Answer {
+/// The token in the `If` of a LOCK without a body is of no lock here that the user holds.
+fn not_here() -> Failure {
+    Failure::condition(StatusCode::PRECONDITION_FAILED, Condition::TokenMatchesUri)
+}
+
+/// A LOCK without a body: the lock whose token stands in `If` lives on. Its `Depth` says nothing (section 9.10.2).
+async fn refresh(call: Call, life: Duration, tokens: Vec<String>) -> Answer {
     if !call.headers.contains_key("if") {
         return Err(Failure::bad_request("a LOCK without a body renews a lock: its token must stand in the If header"));
     }
     let place = call.place(&call.path);
-    let locks = call.locks(&place).await?;
+    let locks = call.locks(&place, Reach::Itself).await?;
+    let held = locks.into_iter().find(|lock| lock.covers(&place) && lock.is_held(call.user(), &tokens));
+    let lock = held.ok_or_else(not_here)?;
     let expires = (call.shared.clock)() + life;
-    let held = locks.iter().find(|lock| lock.covers(&place) && lock.is_held(call.user(), tokens));
-    let refreshed = match held {
-        Some(lock) => {
-            call.shared.locks.refresh(&lock.path, &lock.token, expires).await.map_err(|_| lock_store_failed())?
+    to_its_end(&call.view.clone(), async move {
+        match call.shared.locks.refresh(&lock.path, &lock.token, expires).await {
+            Ok(Some(_)) => discovery(&call, StatusCode::OK, &place).await,
+            Ok(None) => Err(not_here()),
+            Err(_) => Err(lock_store_failed()),
         }
-        None => None,
-    };
-    match refreshed {
-        Some(_) => discovery(call, StatusCode::OK, &place).await,
-        None => Err(Failure::condition(StatusCode::PRECONDITION_FAILED, Condition::TokenMatchesUri)),
-    }
+    })
+    .await?
 }
 
 /// The locks that cover a place now, as the answer to LOCK.
 async fn discovery(call: &Call, status: StatusCode, place: &TreePath) -> Result<Response<Body>, Failure> {
-    let locks = call.locks(place).await?;
+    let locks = call.locks(place, Reach::Itself).await?;
     let covering = locks.iter().filter(|lock| lock.covers(place));
     let mut out =
         BytesMut::from(&b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:prop xmlns:D=\"DAV:\"><D:lockdiscovery>"[..]);
@@ -170,15 +189,15 @@ pub(crate) async fn unlock(call: Call) -> Answer {
     // Windows XP sends it without its brackets.
     let token = header.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).unwrap_or(header);
     let place = call.place(&call.path);
-    let locks = call.locks(&place).await?;
+    let locks = call.locks(&place, Reach::Itself).await?;
     let not_here = || Failure::condition(StatusCode::CONFLICT, Condition::TokenMatchesUri);
-    let lock = locks.iter().find(|lock| lock.covers(&place) && &*lock.token == token).ok_or_else(not_here)?;
+    let lock = locks.into_iter().find(|lock| lock.covers(&place) && &*lock.token == token).ok_or_else(not_here)?;
     if lock.user.as_deref() != call.user() && !call.client.administrator {
         return Err(Failure::new(StatusCode::FORBIDDEN, "somebody else holds this lock"));
     }
-    match call.shared.locks.remove(&lock.path, &lock.token).await {
-        Ok(true) => Ok(empty(StatusCode::NO_CONTENT)),
-        Ok(false) => Err(not_here()),
+    match to_its_end(&call.view.clone(), async move { call.shared.locks.remove(&[lock]).await }).await? {
+        Ok(0) => Err(not_here()),
+        Ok(_) => Ok(empty(StatusCode::NO_CONTENT)),
         Err(_) => Err(lock_store_failed()),
     }
 }
@@ -210,7 +229,7 @@ mod tests {
         #[test]
         fn any_timeout_is_within_bounds(text in "[\\PC]{0,30}|(Second-|Infinite|,|[0-9é]){0,6}") {
             let timeout = timeout(Some(&text));
-            prop_assert!((SHORTEST..=LONGEST).contains(&timeout));
+            prop_assert!((SHORTEST..=LONGEST_LIFE).contains(&timeout));
         }
     }
 }

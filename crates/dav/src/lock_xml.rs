@@ -8,13 +8,13 @@ use davmux_tree::{RelPath, View};
 use crate::locks::{Lock, LockScope, seconds_left};
 use crate::path::Base;
 use crate::status::Failure;
-use crate::xml::{self, Element};
+use crate::xml;
 
 /// What a LOCK asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LockInfo {
     pub(crate) scope: LockScope,
-    /// The content of `owner`, as safe XML.
+    /// The `owner` element as it came, as safe XML where `D` is bound to `DAV:`; `""` where there is none.
     pub(crate) owner: String,
 }
 
@@ -37,14 +37,13 @@ impl LockInfo {
             Some((false, true)) => LockScope::Shared,
             _ => return Err(Failure::bad_request("a lock is either exclusive or shared")),
         };
-        let mut owner = BytesMut::new();
-        if let Some(element) = root.dav("owner") {
-            Element::put_content(element, &mut owner);
-        }
-        if owner.len() > LONGEST_OWNER {
-            return Err(Failure::bad_request("the owner of the lock is too long"));
-        }
-        Ok(Self { scope, owner: String::from_utf8_lossy(&owner).into_owned() })
+        let owner = match root.dav("owner") {
+            None => String::new(),
+            Some(element) => element
+                .in_multistatus(LONGEST_OWNER)
+                .ok_or_else(|| Failure::bad_request("the owner of the lock is too long"))?,
+        };
+        Ok(Self { scope, owner })
     }
 }
 
@@ -65,11 +64,7 @@ pub(crate) fn put_active_locks<'a>(
         out.put_slice(b"</D:lockscope><D:depth>");
         out.put_slice(if lock.deep { b"infinity" } else { b"0" });
         out.put_slice(b"</D:depth>");
-        if !lock.owner.is_empty() {
-            out.put_slice(b"<D:owner>");
-            out.put_slice(lock.owner.as_bytes());
-            out.put_slice(b"</D:owner>");
-        }
+        out.put_slice(lock.owner.as_bytes());
         out.put_slice(format!("<D:timeout>Second-{}</D:timeout>", seconds_left(lock, now)).as_bytes());
         out.put_slice(b"<D:locktoken><D:href>");
         out.put_slice(lock.token.as_bytes());
@@ -93,7 +88,37 @@ mod tests {
         )
         .unwrap();
         assert_eq!(info.scope, LockScope::Shared);
-        assert_eq!(info.owner, "<D:href>mailto:a&amp;b</D:href>");
+        assert_eq!(info.owner, "<D:owner><L:href xmlns:L=\"DAV:\">mailto:a&amp;b</L:href></D:owner>");
+    }
+
+    #[test]
+    fn an_owner_comes_back_as_it_was_said() {
+        let owner = |owner: &str, declared: &str| {
+            let body = format!(
+                "<lockinfo xmlns='DAV:' {declared}><lockscope><exclusive/></lockscope><locktype><write/></locktype>{owner}</lockinfo>"
+            );
+            LockInfo::parse(body.as_bytes()).unwrap().owner
+        };
+        for (sent, declared, kept) in [
+            ("", "", ""),
+            ("<owner/>", "", "<D:owner/>"),
+            ("<owner>a &lt; b</owner>", "", "<D:owner>a &lt; b</D:owner>"),
+            (
+                "<owner xml:lang='de' e:a='1'><href x='&quot;'>é</href><e:b/></owner>",
+                "xmlns:e='urn:e'",
+                "<D:owner xmlns:e=\"urn:e\" xml:lang=\"de\" e:a=\"1\"><href xmlns=\"DAV:\" x=\"&quot;\">é</href><e:b/></D:owner>",
+            ),
+            ("<D:owner><D:href>a</D:href></D:owner>", "xmlns:D='DAV:'", "<D:owner><D:href>a</D:href></D:owner>"),
+            // `D` means something else there.
+            (
+                "<owner D:a='1'><D:b/></owner>",
+                "xmlns:D='urn:d'",
+                "<owner xmlns=\"DAV:\" xmlns:D=\"urn:d\" D:a=\"1\"><D:b/></owner>",
+            ),
+            ("<owner><D:b xmlns:D='urn:d'/></owner>", "", "<D:owner><D:b xmlns:D=\"urn:d\"/></D:owner>"),
+        ] {
+            assert_eq!(owner(sent, declared), kept, "{sent}");
+        }
     }
 
     #[test]

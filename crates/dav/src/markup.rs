@@ -1,7 +1,7 @@
 //! Writing an element's content as it came (RFC 4918 section 4.3): with its attributes, its prefixes and mixed content, and
 //! so that it can stand anywhere: what it needs of the namespaces around it is declared anew.
 
-use crate::xml::{Attribute, Content, Element, put_quoted, put_text};
+use crate::xml::{Attribute, Content, DAV, Element, put_quoted, put_text};
 use bytes::{BufMut, BytesMut};
 
 /// A prefix (`""`: none) and the namespace that it stands for (`""`: none).
@@ -16,6 +16,23 @@ impl Element {
         put_content(&mut out, self, &mut scope, longest)?;
         // Made of text and of ASCII.
         String::from_utf8(out.to_vec()).ok()
+    }
+}
+
+impl Element {
+    /// The whole element as XML that stands in an answer, where `D` is bound to `DAV:`; `None` where it is longer than `longest`
+    /// bytes. It is of `DAV:` and named with `D`, which some clients look for, unless it binds `D` to something else.
+    pub(crate) fn in_multistatus(&self, longest: usize) -> Option<String> {
+        let declared = self.declared.iter().map(|(prefix, namespace)| (&**prefix, &**namespace));
+        let used = self.attributes.iter().map(|attribute| (&*attribute.prefix, &*attribute.namespace));
+        let rebound = declared.chain(used).any(|(prefix, namespace)| prefix == "D" && namespace != DAV);
+        let mut named = self.clone();
+        if !rebound {
+            named.prefix = Box::from("D");
+        }
+        let mut out = BytesMut::new();
+        put_element(&mut out, &named, &mut vec![("D", DAV)], longest)?;
+        (out.len() <= longest).then(|| String::from_utf8(out.to_vec()).ok()).flatten()
     }
 }
 

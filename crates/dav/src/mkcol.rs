@@ -30,7 +30,7 @@ pub(crate) async fn mkcol(call: Call, mut body: Incoming) -> Answer {
     if !is_empty(&mut body).await? {
         return Err(no_body());
     }
-    to_its_end(async move { call.view.create_dir(&call.path).await }).await??;
+    to_its_end(&call.view.clone(), async move { call.view.create_dir(&call.path).await }).await??;
     Ok(empty(StatusCode::CREATED))
 }
 

@@ -11,7 +11,7 @@ use crate::conditional::{Conditions, Outcome};
 use crate::destination::path_of;
 use crate::headers::single;
 use crate::if_header::{IfHeader, List, State};
-use crate::locks::Lock;
+use crate::locks::{Lock, Reach};
 use crate::path::Place;
 use crate::status::Failure;
 
@@ -152,7 +152,7 @@ impl Looks<'_> {
     async fn is_locked(&mut self, path: &RelPath, token: &str) -> Result<bool, Failure> {
         let place = self.call.place(path);
         if !self.locks.contains_key(path) {
-            let mut locks = self.call.locks(&place).await?;
+            let mut locks = self.call.locks(&place, Reach::Itself).await?;
             locks.retain(|lock| lock.covers(&place));
             self.locks.insert(path.clone(), locks);
         }

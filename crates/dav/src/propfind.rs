@@ -11,6 +11,7 @@ use crate::body::{Body, BodyError, Incoming, collect};
 use crate::call::{Answer, Call, full};
 use crate::dead::Dead;
 use crate::headers::{self, Depth, lenient};
+use crate::locks::Reach;
 use crate::multistatus::{END, START};
 use crate::props::{Ask, Context, Properties};
 use crate::status::{Condition, Failure, XML};
@@ -37,7 +38,9 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
         Depth::Zero | Depth::Infinity => (call.view.stat(&call.path).await?, None),
     };
     let locks = match ask.wants_locks() {
-        true => call.locks(&call.place(&call.path)).await?,
+        true => {
+            call.locks(&call.place(&call.path), if listing.is_some() { Reach::Members } else { Reach::Itself }).await?
+        }
         false => Vec::new(),
     };
     let quota = if ask.wants_quota() && target.is_dir() { quota(&call).await } else { None };

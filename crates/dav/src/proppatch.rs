@@ -103,7 +103,7 @@ pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
         // The last one wins, as if they were done one after the other.
         let (time, must) = (times().next_back().map(|(time, _)| time), times().any(|(_, must)| must));
         let (view, path) = (call.view.clone(), call.path.clone());
-        match to_its_end(async move { change(&view, &path, time, must, dead).await }).await? {
+        match to_its_end(&call.view, async move { change(&view, &path, time, must, dead).await }).await? {
             Ok(true) => {}
             Ok(false) => refuse(&mut results, StatusCode::FORBIDDEN, |verdict| {
                 matches!(verdict, Verdict::Time { must: true, .. })

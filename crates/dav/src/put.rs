@@ -23,7 +23,7 @@ use crate::{dates, media_types};
 /// Answers a PUT, in a task of its own: a client may be gone when all of its body has arrived, and that is a file.
 pub(crate) async fn put(call: Call, body: Incoming) -> Answer {
     let (waiting, gone) = oneshot::channel();
-    let stored = to_its_end(store(call, Arriving { body, gone, left: None })).await;
+    let stored = to_its_end(&call.view.clone(), store(call, Arriving { body, gone, left: None })).await;
     drop(waiting);
     stored?
 }

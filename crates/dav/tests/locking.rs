@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use davmux_driver::ErrorKind;
+use davmux_tree::TreePath;
 use support::Fixture;
 
 const EXCLUSIVE: &str = "<D:lockinfo xmlns:D='DAV:'><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype>\
@@ -56,12 +59,23 @@ async fn a_lock_conflicts_and_says_with_what() {
     f.store.folder("d");
     f.store.put("d/a", "x");
     f.lock("alice", "/d/a", "0", "exclusive").await;
-    for path in ["/d/a", "/d"] {
-        let reply = f.as_user("bob", "LOCK", path, &[("depth", "infinity")], EXCLUSIVE).await;
-        assert_eq!(reply.status.as_u16(), 423);
-        assert!(reply.text().contains("<D:no-conflicting-lock><D:href>/d/a</D:href>"), "{}", reply.text());
-    }
-    f.lock("bob", "/d", "0", "exclusive").await;
+    let reply = f.as_user("bob", "LOCK", "/d/a", &[("depth", "infinity")], EXCLUSIVE).await;
+    assert_eq!(reply.status.as_u16(), 423);
+    assert!(reply.text().contains("<D:no-conflicting-lock><D:href>/d/a</D:href>"), "{}", reply.text());
+    // What stands in the way is in the folder: RFC 4918 section 9.10.9.
+    let reply = f.as_user("bob", "LOCK", "/d", &[("depth", "infinity")], EXCLUSIVE).await;
+    assert_eq!((reply.status.as_u16(), reply.header("lock-token")), (207, ""));
+    let (member, folder) = reply.text().split_once("</D:response>").unwrap();
+    assert!(
+        member.contains("<D:href>/d/a</D:href><D:status>HTTP/1.1 423 Locked") && !member.contains("/d/<"),
+        "{member}"
+    );
+    assert!(member.contains("<D:error><D:no-conflicting-lock><D:href>/d/a</D:href>"), "{member}");
+    assert!(folder.contains("<D:href>/d/</D:href><D:status>HTTP/1.1 424 Failed Dependency"), "{folder}");
+    let own = f.lock("bob", "/d", "0", "exclusive").await;
+    let reply = f.as_user("carol", "LOCK", "/d", &[("depth", "infinity")], EXCLUSIVE).await;
+    assert_eq!(reply.status.as_u16(), 423, "the folder itself is locked");
+    assert!(!own.is_empty() && reply.text().contains("<D:href>/d</D:href>"), "{}", reply.text());
 }
 
 #[tokio::test]
@@ -232,4 +246,215 @@ async fn conditions_about_other_resources_are_looked_at() {
     }
     f.store.fail("stat", Some(ErrorKind::Timeout));
     assert_eq!(f.status("PUT", "/a", &[("if", "</b> ([\"v0\"])")], "y").await, 504, "not looked at is not false");
+}
+
+#[tokio::test]
+async fn an_owner_is_told_as_it_was_given() {
+    let f = Fixture::new();
+    f.store.put("a", "x");
+    let body = "<lockinfo xmlns='DAV:' xmlns:e='urn:e'><lockscope><exclusive/></lockscope><locktype><write/></locktype>\
+                <owner xml:lang='en'>me <e:mail at='&lt;home&gt;'>a@b</e:mail></owner></lockinfo>";
+    let told = "<D:owner xml:lang=\"en\">me <e:mail xmlns:e=\"urn:e\" at=\"&lt;home&gt;\">a@b</e:mail></D:owner>";
+    let reply = f.send("LOCK", "/a", &[], body).await;
+    assert!(reply.text().contains(told), "{}", reply.text());
+    let found = f.send("PROPFIND", "/a", &[("depth", "0")], "").await;
+    assert!(found.text().contains(told), "{}", found.text());
+}
+
+#[tokio::test]
+async fn a_refresh_ignores_depth_and_says_when_the_token_is_of_no_lock_here() {
+    let f = Fixture::new();
+    f.store.folder("d");
+    f.store.put("d/a", "x");
+    let token = f.lock("alice", "/d", "infinity", "exclusive").await;
+    let submitted = format!("({token})");
+    for (path, depth) in [("/d", "1"), ("/d/", "2"), ("/d/a", "0")] {
+        let reply = f.send("LOCK", path, &[("if", &submitted), ("depth", depth)], "").await;
+        assert_eq!(reply.status.as_u16(), 200, "{path} {depth}");
+        assert!(reply.text().contains("<D:depth>infinity</D:depth>") && reply.text().contains("<D:href>/d</D:href>"));
+    }
+    for (path, header) in [("/", &*submitted), ("/d", "(<urn:uuid:other>)"), ("/d", "(Not <urn:uuid:other>)")] {
+        let reply = f.send("LOCK", path, &[("if", header)], "").await;
+        assert_eq!(reply.status.as_u16(), 412, "{path} {header}");
+        assert!(reply.text().contains("<D:lock-token-matches-request-uri/>"), "{}", reply.text());
+    }
+    assert_eq!(f.status("LOCK", "/d", &[("depth", "2")], EXCLUSIVE).await, 400);
+}
+
+#[tokio::test]
+async fn an_unlock_heeds_its_if_header() {
+    let f = Fixture::new();
+    f.store.put("a", "x");
+    let token = f.lock("alice", "/a", "0", "exclusive").await;
+    for (header, expected) in [("([\"other\"])", 412), ("(", 400), ("([\"v0\"])", 204)] {
+        assert_eq!(f.status("UNLOCK", "/a", &[("lock-token", &token), ("if", header)], "").await, expected, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_sees_and_ends_the_locks_below_a_path() {
+    let f = Fixture::new();
+    f.store.folder("\u{e9}");
+    f.store.put("\u{e9}/a", "x");
+    f.store.put("b", "x");
+    f.lock("alice", "/%C3%A9/a", "0", "exclusive").await;
+    f.lock("bob", "/b", "0", "exclusive").await;
+    let decomposed = TreePath::parse("/e\u{301}").unwrap();
+    let seen = f.dav.locks(&decomposed).await.unwrap();
+    assert_eq!(seen.iter().map(|lock| lock.path.to_string()).collect::<Vec<_>>(), ["/\u{e9}/a"]);
+    assert!(!format!("{seen:?}").contains("urn:uuid"), "the token is nobody's but its holder's");
+    assert_eq!(f.dav.end_locks(&decomposed).await.unwrap(), 1);
+    assert_eq!(f.dav.end_locks(&decomposed).await.unwrap(), 0);
+    assert_eq!(f.status("PUT", "/%C3%A9/a", &[], "y").await, 204);
+    assert_eq!(f.status("PUT", "/b", &[], "y").await, 423);
+}
+
+/// A drain waits for all that a DELETE does: also for the locks that end with what is gone.
+#[tokio::test]
+async fn a_drain_waits_until_the_locks_of_what_is_gone_have_ended() {
+    let f = Arc::new(Fixture::new());
+    f.store.put("a", "x");
+    let token = f.lock("alice", "/a", "0", "exclusive").await;
+    let hold = f.store.hold_deletions();
+    let deleting = tokio::spawn({
+        let f = Arc::clone(&f);
+        async move { f.status("DELETE", "/a", &[("if", &format!("({token})"))], "").await }
+    });
+    hold.reached().await;
+    // The client hangs up, and the server stops.
+    deleting.abort();
+    let mut drained = std::pin::pin!(f.tree.drain(Duration::from_secs(60)));
+    assert!(futures_util::poll!(drained.as_mut()).is_pending());
+    hold.go();
+    drained.await;
+    assert!(f.dav.locks(&TreePath::root()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn ten_thousand_locks_are_held_told_and_ended() {
+    const MOST: usize = 10_000;
+    let f = Fixture::new();
+    f.store.folder("d");
+    let mut tokens = Vec::new();
+    for n in 0..MOST {
+        f.store.put(&format!("d/{n}"), "");
+        tokens.push(f.lock("alice", &format!("/d/{n}"), "0", "exclusive").await);
+    }
+    f.store.put("more", "");
+    let refused = f.send("LOCK", "/more", &[], EXCLUSIVE).await;
+    assert_eq!(refused.status.as_u16(), 507);
+    assert!(refused.text().contains("UNLOCK"), "{}", refused.text());
+    f.lock("bob", "/more", "0", "exclusive").await;
+    let listed = f.send("PROPFIND", "/d", &[("depth", "1")], "").await;
+    assert_eq!(listed.text().matches("<D:activelock>").count(), MOST);
+    assert_eq!(f.status("PUT", "/d/5000", &[], "y").await, 423);
+    // A header of 60 KB names a thousand of them.
+    let all = tokens.iter().skip(4500).take(1100).fold(String::new(), |all, token| all + "(" + token + ")");
+    assert!(all.len() > 50_000, "{}", all.len());
+    assert_eq!(f.status("PUT", "/d/5000", &[("if", &all)], "y").await, 204);
+    let tagged = format!("</d/0> {all} </d/5000> ({})", tokens[5000]);
+    assert_eq!(f.status("DELETE", "/d", &[("if", &tagged)], "").await, 423);
+    assert_eq!(f.status("UNLOCK", "/d/5000", &[("lock-token", &tokens[5000])], "").await, 204);
+    f.lock("alice", "/d/5000", "0", "exclusive").await;
+    assert_eq!(f.dav.end_locks(&TreePath::parse("/d").unwrap()).await.unwrap(), MOST);
+    assert_eq!(f.status("PUT", "/d/5000", &[], "y").await, 204);
+}
+
+#[tokio::test]
+async fn shared_locks_do_not_pile_up_on_one_resource() {
+    let f = Fixture::new();
+    f.store.put("a", "");
+    let shared = EXCLUSIVE.replace("exclusive", "shared");
+    let mut given = 0;
+    let refused = loop {
+        let reply = f.as_user(&format!("user{given}"), "LOCK", "/a", &[], &shared).await;
+        if reply.status.as_u16() != 200 {
+            break reply;
+        }
+        given += 1;
+        assert!(given < 10_000, "there is no limit");
+    };
+    assert_eq!(refused.status.as_u16(), 507);
+    assert!(given >= 16, "a team shares a file");
+}
+
+/// `If` (RFC 4918 section 10.4), against a file and a folder with locks, and what follows for a PUT, a DELETE and a MOVE.
+#[tokio::test]
+async fn the_if_header_says_whether_and_under_which_locks() {
+    let f = Fixture::new();
+    f.store.put("a", "x");
+    f.store.put("b", "x");
+    f.store.folder("d");
+    f.store.put("d/in", "x");
+    let a = f.lock("alice", "/a", "0", "exclusive").await;
+    let d = f.lock("alice", "/d", "infinity", "exclusive").await;
+    let b = f.lock("alice", "/b", "0", "shared").await;
+    let other = f.lock("bob", "/b", "0", "shared").await;
+    let tag = "[\"v0\"]";
+    let wrong = "[\"v9\"]";
+    let none = "<DAV:no-lock>";
+    let unknown = "<urn:uuid:00000000-0000-0000-0000-000000000000>";
+    for (method, path, header, expected) in [
+        // Without the token that the lock asks for, a header that holds does not help: 423. One that does not hold: 412.
+        ("PUT", "/a", String::new(), 423),
+        ("PUT", "/a", format!("({tag})"), 423),
+        ("PUT", "/a", format!("({wrong})"), 412),
+        ("PUT", "/a", format!("(Not {none})"), 423),
+        ("PUT", "/a", format!("({none})"), 412),
+        ("PUT", "/a", format!("({unknown})"), 412),
+        ("PUT", "/a", format!("({b})"), 412),
+        // Both halves of a list must hold, and one list is enough.
+        ("PUT", "/a", format!("({a} {wrong})"), 412),
+        ("PUT", "/a", format!("({a} Not {wrong})"), 204),
+        ("PUT", "/a", format!("({unknown}) ({a})"), 204),
+        ("PUT", "/a", format!("({unknown}) (Not {unknown} {a})"), 204),
+        ("PUT", "/a", format!("(Not {a})"), 412),
+        // A token is submitted wherever it stands: in a list that does not hold, behind Not, about another resource.
+        ("PUT", "/a", format!("(Not {unknown}) ({a} {wrong})"), 204),
+        ("PUT", "/a", format!("(Not {a}) (Not {none})"), 204),
+        ("PUT", "/a", format!("</b> ({b}) </b> (Not {a})"), 204),
+        ("PUT", "/a", format!("</missing> (Not {a})"), 204),
+        ("PUT", "/a", format!("<http://elsewhere.example/a> ({a})"), 204),
+        // A tagged list is about its resource alone.
+        ("PUT", "/a", format!("</b> ({a})"), 412),
+        ("PUT", "/a", format!("</d/in> ({d})"), 423),
+        // A lock that covers a member is on the member.
+        ("PUT", "/d/in", format!("({d})"), 204),
+        ("PUT", "/d/in", format!("</d> ({d})"), 204),
+        ("PUT", "/d/in", format!("</d/> ({d})"), 204),
+        ("PUT", "/d/new", format!("</d/> ({d})"), 201),
+        ("PUT", "/d/new2", format!("({d})"), 201),
+        ("MKCOL", "/d/folder", format!("({d})"), 201),
+        ("MKCOL", "/d/folder2", format!("({a})"), 412),
+        // One of several shared locks, and one's own.
+        ("PUT", "/b", format!("({other})"), 423),
+        ("PUT", "/b", format!("({b})"), 204),
+        // Of two, the source's lock and the target's.
+        ("COPY /c", "/a", String::new(), 201),
+        ("COPY /d/c", "/a", format!("({a})"), 423),
+        ("COPY /d/c", "/a", format!("({d})"), 412),
+        ("COPY /d/c", "/a", format!("</d/> ({d})"), 201),
+        ("COPY /b", "/a", format!("<http://h/b> ({b})"), 204),
+        ("MOVE /d/m", "/c", format!("</d/c> ({d})"), 201),
+        ("MOVE /m", "/d/m", String::new(), 423),
+        ("MOVE /b", "/a", format!("({a})"), 423),
+        ("MOVE /b", "/a", format!("</a> ({a}) </b> (Not {none})"), 423),
+        ("MOVE /b", "/a", format!("</a> ({a}) </b> ({b})"), 204),
+        ("DELETE", "/d/m", format!("({a})"), 412),
+        ("DELETE", "/d/m", format!("(Not {none})"), 423),
+        ("DELETE", "/d", format!("</d/in> (Not {d})"), 412),
+        ("DELETE", "/d", format!("({d})"), 204),
+        ("DELETE", "/d", format!("({d})"), 412),
+        ("DELETE", "/d", String::new(), 404),
+    ] {
+        let (verb, destination) = method.split_once(' ').unwrap_or((method, ""));
+        let mut headers = Vec::new();
+        if !header.is_empty() {
+            headers.push(("if", header.as_str()));
+        }
+        if !destination.is_empty() {
+            headers.push(("destination", destination));
+        }
+        assert_eq!(f.status(verb, path, &headers, "").await, expected, "{method} {path} If: {header}");
+    }
 }

@@ -35,7 +35,7 @@ pub struct File {
 }
 
 impl File {
-    /// Opens the store in `folder`, and makes the folder and the file (readable by this user alone) where they are missing.
+    /// Opens the store in `folder`, and makes the folder and the file, both for this user alone, where they are missing.
     ///
     /// # Errors
     /// [`Error::Open`], [`Error::InUse`], [`Error::Damaged`] or [`Error::Format`]; each says what to do.
@@ -123,7 +123,7 @@ fn finish<T>(action: &'static str, done: Result<Result<T, redb::Error>, tokio::t
 
 fn open_blocking(folder: &Path, path: &Path) -> Result<Database> {
     let cannot_open = |source| Error::Open { path: path.to_owned(), source };
-    fs::create_dir_all(folder).map_err(cannot_open)?;
+    make_folder(folder).map_err(cannot_open)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -145,6 +145,23 @@ fn open_blocking(folder: &Path, path: &Path) -> Result<Database> {
         Ok(found) => Err(Error::Format { path: path.to_owned(), found, known: FORMAT }),
         Err(redb::Error::Io(source)) => Err(cannot_open(source)),
         Err(error) => Err(damaged(error.to_string())),
+    }
+}
+
+/// Makes the folder where it is missing, for this user alone: what clients lock and call their files is nobody else's.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made,
     }
 }
 

@@ -8,7 +8,7 @@
 //! * **One atomic step beside the plain ones, [`Store::replace`]**: a value changes only if it is still the one that the
 //!   caller saw. Locks and counters can be built on it without a lock around the store.
 //! * **One atomic step for many keys, [`Store::change`]**: all changes are seen or none, and a whole subtree's facts cost one sync.
-//! * **Typed facts on top**: [`Uploads`], [`Moves`], [`Properties`] and [`KeptIndex`] know how their records are written; nobody else does.
+//! * **Typed facts on top**: [`Uploads`], [`Moves`], [`Properties`], [`KeptIndex`] and [`Locks`] know how their records are written; nobody else does.
 //!
 //! # What is deliberately absent
 //!
@@ -19,6 +19,7 @@ mod error;
 mod fields;
 mod file;
 mod kept;
+mod locks;
 mod memory;
 mod moves;
 mod properties;
@@ -28,6 +29,7 @@ mod uploads;
 pub use error::{Error, Result};
 pub use file::File;
 pub use kept::{Kept, KeptIndex, KeptOf};
+pub use locks::{LockRecord, Locks};
 pub use memory::Memory;
 pub use moves::Moves;
 pub use properties::{Properties, Property, PropertyChange};

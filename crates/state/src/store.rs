@@ -18,6 +18,8 @@ pub enum Table {
     Properties,
     /// Times and checksums of files, see [`KeptIndex`](crate::KeptIndex).
     Kept,
+    /// Locks that clients hold, see [`Locks`](crate::Locks).
+    Locks,
 }
 
 impl Table {
@@ -28,6 +30,7 @@ impl Table {
             Self::Moves => "moves",
             Self::Properties => "properties",
             Self::Kept => "kept",
+            Self::Locks => "locks",
         }
     }
 }

@@ -138,12 +138,15 @@ async fn a_folder_that_cannot_be_made_is_named() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn only_this_user_may_read_the_file() {
+async fn only_this_user_may_read_the_file_and_its_folder() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let _store = File::open(folder.path()).await.unwrap();
-    let mode = std::fs::metadata(folder.path().join("state.redb")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    let state = folder.path().join("made/state");
+    let _store = File::open(&state).await.unwrap();
+    for path in [state.join("state.redb"), state] {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} {mode:o}", path.display());
+    }
 }
 
 const FOLDER_OF_THE_OTHER: &str = "DAVMUX_TEST_STATE_FOLDER";

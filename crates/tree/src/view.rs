@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use davmux_driver::{ErrorKind, Native, RelPath, Usage, When};
+use tokio::task::JoinHandle;
 
 use crate::cache::Kept;
 use crate::locks::Claim;
@@ -69,6 +70,12 @@ impl View {
             return Err(Error::new(Problem::MountPoint, &at));
         }
         Ok(at)
+    }
+
+    /// Runs work on the tree to its end, also when the caller stops waiting; a drain waits for it. For a change together with
+    /// what must follow it.
+    pub fn to_its_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.tree.tasks.spawn(work)
     }
 
     /// Looks at one path.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use davmux_dav::{Body, BodyError, Client, Dav, DavOptions, MemoryLocks};
+use davmux_dav::{Body, BodyError, Client, Dav, DavOptions, LockTable};
 use davmux_driver::{
     Body as Content, Capabilities, Driver, Entry, Error, ErrorKind, Etag, Expect, Kind, Link, LinkRequest, Native,
     Page, Pages, ReadReply, ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
@@ -356,7 +356,7 @@ impl Fixture {
         let now = Arc::new(AtomicU64::new(1_000_000));
         let seen = Arc::clone(&now);
         let clock: davmux_dav::Clock = Arc::new(move || UNIX_EPOCH + Duration::from_secs(seen.load(Ordering::SeqCst)));
-        let locks = Arc::new(MemoryLocks::with_clock(Arc::clone(&clock)));
+        let locks = Arc::new(LockTable::in_memory(Arc::clone(&clock)));
         let dav = Dav::new(DavOptions { base_path: base_path.to_owned(), locks, clock }).unwrap();
         Self { store, dav, tree: Tree::new(vec![mount], options), now, access: Access::ReadWrite }
     }

@@ -5,6 +5,8 @@
 mod architecture;
 // What clients should not send, and when they should not leave.
 mod bad_input;
+// What real clients send, replayed.
+mod clients;
 // DogeCloud and UpYun.
 mod clouds;
 // The CORS rules of a bucket.

@@ -1,0 +1,153 @@
+//! Clients of which a short sequence is known.
+
+use http::StatusCode;
+
+use super::{ROOTS, Raw, Site, elements, found, raw};
+use crate::support::Answer;
+
+/// GNOME/gvfs `daemon/gvfsbackenddav.c` `propfind_request_new`.
+const GVFS_PROPFIND: &str = "PROPFIND {path} HTTP/1.1
+Host: {host}
+Depth: {depth}
+Apply-To-Redirect-Ref: T
+Content-Type: application/xml
+User-Agent: gvfs/1.50.3
+Accept-Encoding: gzip, deflate
+Accept-Language: en-us, en;q=0.9
+Authorization: {basic}
+Connection: Keep-Alive
+Content-Length: {length}";
+
+/// `ls_propnames`.
+const GVFS_PROPS: &str = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>
+ <D:propfind xmlns:D=\"DAV:\">
+  <D:prop>
+<D:creationdate/>
+<D:displayname/>
+<D:getcontentlength/>
+<D:getcontenttype/>
+<D:getetag/>
+<D:getlastmodified/>
+<D:resourcetype/>
+  </D:prop>
+ </D:propfind>";
+
+/// `try_create` asks whether the name is free, `try_create_tested_existence` and `try_replace` write.
+const GVFS: &str = "{method} {path} HTTP/1.1
+Host: {host}
+{condition}
+User-Agent: gvfs/1.50.3
+Accept-Encoding: gzip, deflate
+Accept-Language: en-us, en;q=0.9
+Authorization: {basic}
+Connection: Keep-Alive
+Content-Length: {length}";
+
+async fn send(site: &Site, request: Raw) -> Answer {
+    site.connect().await.send(&request).await
+}
+
+#[tokio::test]
+async fn gnome_looks_for_a_free_name_and_replaces_only_the_version_it_knows() {
+    let site = Site::start().await;
+    for root in ROOTS {
+        let path = format!("{root}/note.txt");
+        let method = |method: &str, condition: &str, body: &str| {
+            raw(GVFS, body, &[("method", method), ("path", &path), ("condition", condition)])
+        };
+        assert_eq!(send(&site, method("HEAD", "X-Nothing: 1", "")).await.status, StatusCode::NOT_FOUND, "{root}");
+        assert_eq!(send(&site, method("PUT", "X-Nothing: 1", "first")).await.status, StatusCode::CREATED, "{root}");
+        assert_eq!(send(&site, method("HEAD", "X-Nothing: 1", "")).await.status, StatusCode::OK, "{root}");
+        let stat = send(&site, raw(GVFS_PROPFIND, GVFS_PROPS, &[("path", &path), ("depth", "0")])).await;
+        let etag = elements(&found(&stat)[&path], "getetag")[0].replace("&quot;", "\"");
+        let known = format!("If-Match: {etag}");
+        assert_eq!(send(&site, method("PUT", &known, "second")).await.status, StatusCode::NO_CONTENT, "{root}");
+        let stale = send(&site, method("PUT", &known, "third")).await;
+        assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED, "{root}: it then says that the file was changed");
+        assert_eq!(site.read(&path).await.unwrap(), "second");
+    }
+}
+
+#[tokio::test]
+async fn gnome_opens_a_large_file_of_a_bucket_at_its_link() {
+    let site = Site::start().await;
+    let large = vec![3; 300 * 1024];
+    site.put("/b/film", large.clone()).await;
+    let words = [("method", "GET"), ("path", "/b/film"), ("condition", "X-Nothing: 1")];
+    // libsoup leaves the password behind on another host; here it is another port of the same, which is another origin.
+    let opened = send(&site, raw(GVFS, "", &words)).await;
+    assert_eq!(opened.status, StatusCode::FOUND);
+    assert!(opened.header("location").starts_with(&site.s3.endpoint()));
+    site.put("/l/film", large.clone()).await;
+    let words = [("method", "GET"), ("path", "/l/film"), ("condition", "X-Nothing: 1")];
+    let opened = send(&site, raw(GVFS, "", &words)).await;
+    assert_eq!((opened.status, opened.body.unwrap().len()), (StatusCode::OK, large.len()));
+    // Media are not compressed, whatever is accepted.
+    assert!(!opened.headers.contains_key("content-encoding"));
+}
+
+/// miquels/webdav-handler-rs#17, as it stands there: a first PUT of nothing, then one that waits to be asked for its body.
+const RAIDRIVE_FIRST: &str = "PUT {path} HTTP/1.1
+user-agent: RaiDrive/2021.5.20.0
+overwrite: T
+translate: f
+host: {host}
+content-length: 0
+connection: Keep-Alive
+authorization: {basic}";
+
+const RAIDRIVE_SECOND: &str = "PUT {path} HTTP/1.1
+user-agent: RaiDrive/2021.5.20.0
+overwrite: T
+translate: f
+content-type: application/octet-stream
+host: {host}
+content-length: {length}
+expect: 100-continue
+authorization: {basic}";
+
+#[tokio::test]
+async fn raidrive_puts_nothing_first_and_waits_to_be_asked_for_the_content() {
+    let site = Site::start().await;
+    for root in ROOTS {
+        let path = format!("{root}/file");
+        let mut connection = site.connect().await;
+        let first = connection.send(&raw(RAIDRIVE_FIRST, "", &[("path", &path)])).await;
+        assert_eq!(first.status, StatusCode::CREATED, "{root}");
+        let second = Raw { waits: true, ..raw(RAIDRIVE_SECOND, "data", &[("path", &path)]) };
+        assert_eq!(connection.send(&second).await.status, StatusCode::NO_CONTENT, "{root}");
+        assert_eq!(site.read(&path).await.unwrap(), "data");
+        // Without a password it is refused before it sends anything.
+        let refused = Raw { waits: true, ..raw(RAIDRIVE_SECOND, "data", &[("path", &path)]) };
+        let refused = connection.send(&refused.without("authorization")).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{root}");
+    }
+}
+
+/// mikedeboer/jsDAV#129: Word that was given a link, past the redirector of Windows.
+const WORD: &str = "GET {path} HTTP/1.1
+content-type: text/xml; charset=\"utf-8\"
+user-agent: Microsoft Office Word 2014
+x-office-major-version: 16
+x-ms-cookieuri-requested: t
+x-featureversion: 1
+depth: 0
+translate: f
+x-idcrl_accepted: t
+host: {host}
+authorization: {basic}";
+
+#[tokio::test]
+async fn word_reads_a_document_here_and_not_at_a_link() {
+    let site = Site::start().await;
+    for root in ROOTS {
+        let path = format!("{root}/report.docx");
+        site.put(&path, vec![1; 300 * 1024]).await;
+        let read = send(&site, raw(WORD, "", &[("path", &path)])).await;
+        assert_eq!((read.status, read.body.unwrap().len()), (StatusCode::OK, 300 * 1024), "{root}");
+        // With the bearer of a cloud that nobody gave it, it is asked for a password instead.
+        let mut bearer = raw(WORD, "", &[("path", &path)]);
+        bearer.head = bearer.head.replace(super::BASIC, "Bearer");
+        assert_eq!(send(&site, bearer).await.status, StatusCode::UNAUTHORIZED, "{root}");
+    }
+}

@@ -161,7 +161,7 @@ async fn a_film_is_played_from_the_link_and_seeks_on_it_without_coming_back() {
 
 #[tokio::test]
 async fn a_film_is_played_through_a_relay_with_the_lengths_that_make_it_seekable() {
-    let site = Site::with(&["read: relay"]).await;
+    let site = Site::with(&[], &["read: relay"]).await;
     relayed(&site, &ROOTS).await;
     // A local folder has no links in the first place.
     relayed(&Site::start().await, &["/l"]).await;

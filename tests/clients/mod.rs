@@ -43,20 +43,20 @@ struct Site {
 
 impl Site {
     async fn start() -> Self {
-        Self::with(&[]).await
+        Self::with(&[], &[]).await
     }
 
-    /// With more options of both mounts, as lines of YAML.
-    async fn with(options: &[&str]) -> Self {
+    /// With more options of the local mount and of the bucket's, as lines of YAML.
+    async fn with(local_options: &[&str], bucket_options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let s3 = Server::builder().bucket("bucket").strict(Strict::amazon()).start().await.unwrap();
         let mut here = local("/l", folder.path());
-        for option in options {
+        for option in local_options {
             here.push_str(&format!("    {option}\n"));
         }
         let file = format!(
             "version: 1\nusers:\n  - {{ name: alice, password: secret, access: read-write }}\nmounts:\n{here}{}",
-            bucket("/b", &s3, options)
+            bucket("/b", &s3, bucket_options)
         );
         let davmux = Davmux::serve_file(&file).await;
         Self { davmux, s3, folder }
@@ -242,6 +242,13 @@ fn token(answer: &Answer) -> String {
     let text = answer.text();
     let found = elements(&text, "locktoken");
     found[0].strip_prefix("<D:href>").unwrap_or_else(|| panic!("no token: {text}")).to_owned()
+}
+
+/// Whether a lock was given for about the time that was asked for, in seconds; what is told is what is left of it.
+fn lasts(answer: &Answer, asked: u64) -> bool {
+    let told = elements(&answer.text(), "timeout");
+    let left: u64 = told[0].strip_prefix("Second-").unwrap().parse().unwrap();
+    left <= asked && left > asked / 2
 }
 
 /// The properties that were found, for each href: what stands in the propstat with 200.

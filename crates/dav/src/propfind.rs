@@ -100,9 +100,11 @@ fn properties(
     quota: Option<davmux_tree::Usage>,
     dead: Dead,
 ) -> Properties {
-    // Explorer reads 1 MB of a folder and shows an empty one beyond it, and it never asks for less than allprop.
-    let explorer =
-        lenient(&call.headers, "user-agent").is_some_and(|agent| agent.starts_with("Microsoft-WebDAV-MiniRedir"));
+    // Explorer reads 1 MB of a folder and shows an empty one beyond it, and it never asks for less than allprop. At a single
+    // file it looks for the lock that it was given.
+    let explorer = lenient(&call.headers, "user-agent")
+        .is_some_and(|agent| agent.starts_with("Microsoft-WebDAV-MiniRedir"))
+        && matches!(headers::depth(&call.headers), Ok(Some(Depth::One)));
     Properties::new(
         ask,
         Context {

@@ -230,7 +230,7 @@ impl Drop for Waiting {
 impl Users {
     /// Costs one argon2 hash whoever is named, if any user has a hash at all.
     fn verify(&self, pair: &Pair, key: &Hmac<Sha256>) -> Verdict {
-        let found = self.by_name.get(pair.name());
+        let found = self.by_name.get(pair.name()).or_else(|| self.by_name.get(pair.name_without_domain()?));
         let hash = match found {
             Some((_, Known::Hash(hash))) => Some(&**hash),
             _ => self.decoy.as_ref(),
@@ -294,6 +294,11 @@ impl Pair {
         &self.text[..self.colon]
     }
 
+    /// Windows puts the machine's or the domain's name before the user's.
+    fn name_without_domain(&self) -> Option<&str> {
+        self.name().split_once('\\').map(|(_, name)| name)
+    }
+
     fn password(&self) -> &str {
         &self.text[self.colon + 1..]
     }
@@ -337,6 +342,26 @@ mod tests {
         }
         for other in ["", "Basic", "Basic ", "Basic ???", "Bearer YWxpY2U6", "Basic /w=="] {
             assert_eq!(credentials.check(&HeaderValue::from_static(other)).await, Checked::Wrong, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_name_of_a_windows_domain_is_passed_over() {
+        let mut known = users();
+        known.push(User { name: "HOME\\bob".into(), password: Password::Plain(Secret::new("other")) });
+        let credentials = Credentials::new(&known).unwrap();
+        for (given, user) in [
+            ("DESKTOP-1\\bob:bäuer", Some("bob")),
+            ("example.com\\alice:wonder:land", Some("alice")),
+            // A user of just this name comes first.
+            ("HOME\\bob:other", Some("HOME\\bob")),
+            ("HOME\\bob:bäuer", None),
+            ("a\\b\\bob:bäuer", None),
+            ("bob\\:bäuer", None),
+            ("DESKTOP-1/bob:bäuer", None),
+        ] {
+            let expected = user.map_or(Checked::Wrong, |name| Checked::User(name.into()));
+            assert_eq!(credentials.check(&header(given)).await, expected, "{given}");
         }
     }
 

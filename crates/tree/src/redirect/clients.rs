@@ -101,6 +101,7 @@ const fn row(user_agent: &'static str, follow: Follow, carry: Carry, seek: Seek,
 
 /// The table.
 pub const CLIENTS: &[ClientRow] = &[
+    // Network drives.
     row(
         "^WebDAV(FS|Lib)/",
         Follow::No,
@@ -123,11 +124,11 @@ pub const CLIENTS: &[ClientRow] = &[
         "davfs2 1.7.0 man/davfs2.conf.5: follow_redirect is 0 by default",
     ),
     row(
-        "^(cadaver|neon|litmus)/",
+        "^(cadaver|litmus)/| neon/",
         Follow::No,
         Carry::Never,
         Seek::Unknown,
-        "neon never follows by itself; cadaver and litmus do not ask it to",
+        "notroj/neon src/ne_redirect.c only tells its caller; cadaver and litmus do not go there, and where WinSCP does (source/core/WebDAVFileSystem.cpp), what becomes of the password is not shown",
     ),
     row(
         "^rclone/",
@@ -135,20 +136,6 @@ pub const CLIENTS: &[ClientRow] = &[
         Carry::SameSite,
         Seek::Here,
         "rclone/rclone backend/webdav/webdav.go Open; Go net/http client.go shouldCopyHeaderOnRedirect; each Open asks its own URL",
-    ),
-    row(
-        "^Kodi/",
-        Follow::Yes,
-        Carry::Never,
-        Seek::OnLink,
-        "xbmc/xbmc xbmc/filesystem/CurlFile.cpp: FOLLOWLOCATION, CURLAUTH_ANY sends nothing before a 401; Open keeps CURLINFO_EFFECTIVE_URL for seeks",
-    ),
-    row(
-        "^VLC/|LibVLC",
-        Follow::Yes,
-        Carry::Never,
-        Seek::OnLink,
-        "videolan/vlc modules/access/http/access.c: VLC_ACCESS_REDIRECT opens the new URL anew",
     ),
     row(
         "^gvfs/",
@@ -164,14 +151,60 @@ pub const CLIENTS: &[ClientRow] = &[
         Seek::Unknown,
         "webdav.redirect.GET.follow is true, but its header policy is not shown; relayed until tested",
     ),
+    row("^RaiDrive/", Follow::No, Carry::Unknown, Seek::Unknown, "OpenListTeam/OpenList#414: cannot copy from a 302"),
+    row(
+        "^DAVx5/",
+        Follow::No,
+        Carry::Unknown,
+        Seek::Unknown,
+        "bitfireAT/davx5-ose#1564: its mounts follow no redirect",
+    ),
+    // Players.
+    row(
+        "^Kodi[^/]*/|Kodi_Fork_",
+        Follow::Yes,
+        Carry::Never,
+        Seek::OnLink,
+        "xbmc/xbmc xbmc/filesystem/CurlFile.cpp: FOLLOWLOCATION, CURLAUTH_ANY sends nothing before a 401; Open keeps CURLINFO_EFFECTIVE_URL for seeks; xbmc/utils/SystemInfo.cpp GetUserAgent for builds of another name",
+    ),
+    row(
+        "^VLC/|LibVLC",
+        Follow::Yes,
+        Carry::Never,
+        Seek::OnLink,
+        "videolan/vlc modules/access/http/access.c: VLC_ACCESS_REDIRECT opens the new URL anew",
+    ),
     row("^nPlayer", Follow::Yes, Carry::Unknown, Seek::Unknown, "AlistGo/alist#4121: plays from a 302"),
     row(
-        "ExoPlayer|Media3|okhttp/|Dalvik/|RetroArch|RaiDrive|Infuse",
+        "^Infuse",
+        Follow::No,
+        Carry::Unknown,
+        Seek::Here,
+        "bpking1/embyExternalUrl#308: it follows, and asks anew for each seek, but with a token in its URL; nothing shows what becomes of a password",
+    ),
+    row(
+        "^(Lavf/|libmpv)",
+        Follow::Yes,
+        Carry::Always,
+        Seek::OnLink,
+        "FFmpeg/FFmpeg libavformat/http.c http_open_cnx: a password of the URL is left behind, one in the `headers` option (mpv's http-header-fields) is repeated to every host; which of them it was cannot be seen here. Seeks stay on the location",
+    ),
+    row(
+        "ExoPlayer|Media3",
         Follow::No,
         Carry::Always,
         Seek::Unknown,
-        "androidx/media DefaultHttpDataSource.makeConnection; libretro/RetroArch#18875; OpenListTeam/OpenList#414",
+        "androidx/media DefaultHttpDataSource.makeConnection: request properties are set again at each hop",
     ),
+    row("RetroArch", Follow::No, Carry::Always, Seek::Unknown, "libretro/RetroArch#18875: Authorization goes along"),
+    row(
+        "okhttp/|Dalvik/",
+        Follow::No,
+        Carry::Unknown,
+        Seek::Unknown,
+        "the name of many apps: XayahSuSuSu/Android-DataBackup#239 and nova-video-player/aos-AVP#1018 did not follow",
+    ),
+    // Browsers.
     ClientRow {
         user_agent: "^Mozilla/",
         browser: true,
@@ -180,12 +213,60 @@ pub const CLIENTS: &[ClientRow] = &[
         seek: Seek::OnLinkWhenPlaying,
         source: "WHATWG Fetch, HTTP-redirect fetch: Authorization is removed across origins; Sec-Fetch-* tells navigation from fetch(); Chromium media/blink/multibuffer_data_source.cc OnRedirected",
     },
+    // Libraries, under their own names: each request is one of its own.
     row(
-        "^(curl|Wget|python-requests|Go-http-client|axios|node)",
-        Follow::No,
+        "^python-requests/",
+        Follow::Yes,
         Carry::SameSite,
+        Seek::Here,
+        "psf/requests src/requests/sessions.py should_strip_auth: another host, port or scheme",
+    ),
+    row(
+        "aiohttp/",
+        Follow::Yes,
+        Carry::SameSite,
+        Seek::Here,
+        "PYSEC-2026-2100: on another origin aiohttp drops Authorization; allow_redirects is on by default",
+    ),
+    row(
+        "^python-httpx/",
+        Follow::No,
+        Carry::Unknown,
+        Seek::Here,
+        "python-httpx.org/compatibility: does not follow by default; skshetry/webdav4#196",
+    ),
+    row(
+        "^Go-http-client/",
+        Follow::Yes,
+        Carry::SameSite,
+        Seek::Here,
+        "Go net/http client.go: follows up to ten, shouldCopyHeaderOnRedirect",
+    ),
+    row(
+        "^axios/",
+        Follow::Yes,
+        Carry::SameSite,
+        Seek::Here,
+        "perry-mitchell/webdav-client#311; follow-redirects/follow-redirects#173: kept for names below the host",
+    ),
+    row(
+        "^node$",
+        Follow::Yes,
+        Carry::SameSite,
+        Seek::Here,
+        "the fetch() of Node.js, which is WHATWG's: whatwg/fetch#1544 removes Authorization across origins",
+    ),
+    row("^node-fetch", Follow::No, Carry::Always, Seek::Here, "CVE-2022-0235: versions before 2.6.7 carry it along"),
+    row("^Deno/", Follow::No, Carry::Always, Seek::Here, "CVE-2025-21620: fetch() carried it along"),
+    // Tools.
+    row("^curl/", Follow::No, Carry::SameSite, Seek::Unknown, "curl.1: without -L it does not follow"),
+    row("^Wget/", Follow::No, Carry::Always, Seek::Unknown, "CVE-2021-31879: carries Authorization to another host"),
+    row(
+        "^aria2/",
+        Follow::No,
+        Carry::Always,
         Seek::Unknown,
-        "scripts differ: curl without -L does not follow",
+        "aria2/aria2 src/AuthConfigFactory.cc: --http-user goes to each host, unless --http-auth-challenge",
     ),
 ];
 
@@ -208,64 +289,134 @@ fn navigates(who: &Requester<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redirect::{ReadPolicy, RedirectRule, foresee};
+    use davmux_driver::Link;
+    use regex::Regex;
 
-    /// A User-Agent as each client sends it, and what is known of it; in the order of the table.
-    const KNOWN: &[(&str, Follow, Carry, Seek)] = &[
-        ("WebDAVFS/3.0.0 (03008000) Darwin/23.4.0 (arm64)", Follow::No, Carry::Always, Seek::Unknown),
-        ("Microsoft-WebDAV-MiniRedir/10.0.22631", Follow::No, Carry::Unknown, Seek::Unknown),
-        ("davfs2/1.7.0 neon/0.33.0", Follow::No, Carry::Never, Seek::Unknown),
-        ("cadaver/0.24 neon/0.33.0", Follow::No, Carry::Never, Seek::Unknown),
-        ("rclone/v1.70.3", Follow::Yes, Carry::SameSite, Seek::Here),
-        ("Kodi/21.1 (X11; Linux x86_64) App_Bitness/64 Version/21.1", Follow::Yes, Carry::Never, Seek::OnLink),
-        ("VLC/3.0.20 LibVLC/3.0.20", Follow::Yes, Carry::Never, Seek::OnLink),
-        ("gvfs/1.54.0", Follow::Yes, Carry::Never, Seek::Here),
-        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", Follow::No, Carry::Unknown, Seek::Unknown),
-        ("nPlayer/3.12", Follow::Yes, Carry::Unknown, Seek::Unknown),
-        ("Infuse-Direct/7.7", Follow::No, Carry::Always, Seek::Unknown),
-        (
-            "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
-            Follow::Yes,
-            Carry::Never,
-            Seek::OnLinkWhenPlaying,
-        ),
-        ("curl/8.9.1", Follow::No, Carry::SameSite, Seek::Unknown),
+    /// A User-Agent as each client sends it, in the order of the table; whether it is redirected, with a password, to
+    /// another host and to one below the host that it asked, and without one to that host itself.
+    const KNOWN: &[(&str, [bool; 3])] = &[
+        ("WebDAVFS/3.0.0 (03008000) Darwin/23.4.0 (arm64)", [false, false, false]),
+        ("Microsoft-WebDAV-MiniRedir/10.0.22631", [false, false, false]),
+        ("davfs2/1.7.0 neon/0.33.0", [false, false, false]),
+        ("cadaver/0.24 neon/0.33.0", [false, false, false]),
+        ("rclone/v1.70.3", [true, false, true]),
+        ("gvfs/1.54.0", [true, true, true]),
+        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", [false, false, false]),
+        // miquels/webdav-handler-rs#17
+        ("RaiDrive/2021.5.20.0", [false, false, false]),
+        ("DAVx5/4.4.9-ose (2025/05/05; dav4jvm; okhttp/4.12.0) Android/15", [false, false, false]),
+        ("Kodi/21.1 (X11; Linux x86_64) App_Bitness/64 Version/21.1", [true, true, true]),
+        ("VLC/3.0.20 LibVLC/3.0.20", [true, true, true]),
+        ("nPlayer/3.12", [true, false, true]),
+        // bpking1/embyExternalUrl#308
+        ("Infuse-Direct/7.8", [false, false, false]),
+        // mpv-player/mpv#6421
+        ("Lavf/58.20.100", [false, false, true]),
+        ("MyApp/1.0 (Linux;Android 14) ExoPlayerLib/2.19.1", [false, false, false]),
+        ("RetroArch/1.19.1 (Linux)", [false, false, false]),
+        ("okhttp/5.3.2", [false, false, false]),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", [true, true, true]),
+        ("python-requests/2.32.3", [true, false, true]),
+        ("Python/3.12 aiohttp/3.11.11", [true, false, true]),
+        ("python-httpx/0.28.1", [false, false, false]),
+        ("Go-http-client/2.0", [true, false, true]),
+        ("axios/1.7.9", [true, false, true]),
+        ("node", [true, false, true]),
+        ("node-fetch/1.0 (+https://github.com/bitinn/node-fetch)", [false, false, false]),
+        ("Deno/2.1.4", [false, false, false]),
+        ("curl/8.9.1", [false, false, false]),
+        ("Wget/1.21.3", [false, false, false]),
+        ("aria2/1.36.0", [false, false, false]),
     ];
 
     fn opens<'a>(user_agent: &'a str) -> Requester<'a> {
         Requester { user_agent, sec_fetch_mode: "navigate", ..Requester::default() }
     }
 
+    fn is_redirected(who: &Requester<'_>, rules: &[RedirectRule], url: &str) -> bool {
+        let link = Link { url: url.parse().unwrap(), expires_at: None };
+        foresee(ReadPolicy::Auto, rules, who, &link).redirect
+    }
+
     #[test]
-    fn each_row_is_found_by_what_its_client_sends() {
+    fn each_row_is_found_by_what_its_client_sends_and_decides_for_each_host() {
         assert_eq!(KNOWN.len(), CLIENTS.len(), "a row has no example here");
-        for ((user_agent, follow, carry, seek), row) in KNOWN.iter().zip(CLIENTS) {
-            let found = find(&opens(user_agent)).unwrap();
-            assert_eq!(found.user_agent, row.user_agent, "{user_agent}");
-            assert_eq!((found.follow, found.carry, found.seek), (*follow, *carry, *seek), "{user_agent}");
+        for ((user_agent, [other, below, own]), row) in KNOWN.iter().zip(CLIENTS) {
+            assert_eq!(find(&opens(user_agent)).unwrap().user_agent, row.user_agent, "{user_agent}");
             assert!(!row.source.is_empty());
+            let anonymous = Requester {
+                https: true,
+                host: Some("dav.test:8443"),
+                peer: Some("203.0.113.9".parse().unwrap()),
+                ..opens(user_agent)
+            };
+            let known = Requester { authorization: true, ..anonymous.clone() };
+            let redirected = |who, url| is_redirected(who, &[], url);
+            assert_eq!(redirected(&known, "https://bucket.s3.example.com/x"), *other, "{user_agent}");
+            assert_eq!(redirected(&known, "https://cdn.dav.test/x"), *below, "{user_agent}");
+            // The same host at another port is another origin, and the same host.
+            assert_eq!(redirected(&known, "https://dav.test:9000/x"), *below, "{user_agent}");
+            assert_eq!(redirected(&anonymous, "https://dav.test:9000/x"), *own, "{user_agent}");
+            // Nobody goes from https to http, nor to an address that is not its own.
+            for url in
+                ["http://bucket.s3.example.com/x", "https://127.0.0.1/x", "https://10.0.0.1/x", "https://minio/x"]
+            {
+                assert!(!redirected(&known, url) && !redirected(&anonymous, url), "{user_agent} to {url}");
+            }
+            let near = Requester { peer: Some("127.0.0.1".parse().unwrap()), https: false, ..known.clone() };
+            assert_eq!(redirected(&near, "http://127.0.0.1:9000/x"), *other, "{user_agent}");
         }
+    }
+
+    #[test]
+    fn rules_of_the_mounts_file_come_before_the_table() {
+        let rules = [
+            RedirectRule { user_agent: Regex::new("^Kodi/20").unwrap(), redirect: false },
+            RedirectRule { user_agent: Regex::new("^(Kodi|MyApp|Infuse|WebDAVFS)").unwrap(), redirect: true },
+        ];
+        let url = "https://bucket.s3.example.com/x";
+        let who =
+            |user_agent| Requester { authorization: true, https: true, host: Some("dav.test"), ..opens(user_agent) };
+        for (user_agent, redirected) in [
+            ("Kodi/20.1", false),
+            ("Kodi/21.1", true),
+            ("MyApp/1", true),
+            ("Infuse-Direct/7.8", true),
+            ("curl/8.9.1", false),
+            // A rule says that it follows, not that its password may go to another host.
+            ("WebDAVFS/3.0.0", false),
+        ] {
+            assert_eq!(is_redirected(&who(user_agent), &rules, url), redirected, "{user_agent}");
+        }
+        assert!(!is_redirected(&who("MyApp/1"), &rules, "https://cdn.dav.test/x"), "nobody knows what it carries");
     }
 
     #[test]
     fn other_names_of_the_same_clients_are_known_too() {
         let same = [
-            ("WebDAVLib/1.3", 0),
-            ("Microsoft Data Access Internet Publishing Provider DAV 1.1", 1),
-            ("Microsoft Office Word 2014", 1),
-            ("litmus/0.13 neon/0.33.0", 3),
-            ("KODI/21", 5),
-            ("Some Player LibVLC/4", 6),
-            ("Mountain Duck/4.17", 8),
-            ("Dalvik/2.1.0 (Linux; U; Android 14)", 10),
-            ("MyApp/1 ExoPlayerLib/2.19", 10),
-            ("okhttp/4.12.0", 10),
-            ("Go-http-client/1.1", 12),
-            ("python-requests/2.32", 12),
+            ("WebDAVLib/1.3", "WebDAVFS/1"),
+            ("Microsoft Data Access Internet Publishing Provider DAV 1.1", "Microsoft-WebDAV-MiniRedir/6.1.7601"),
+            ("Microsoft Office Word 2014", "Microsoft-WebDAV-MiniRedir/6.1.7601"),
+            ("litmus/0.13 neon/0.33.0", "cadaver/0.24"),
+            ("WinSCP/5.15.1 neon/0.30.2", "cadaver/0.24"),
+            ("KODI/21", "Kodi/21"),
+            (
+                "KodifromDebian/20.1 (X11; Linux x86_64) Kodi_Fork_Kodi from Debian/1.0 Debian GNU/Linux/12 App_Bitness/64",
+                "Kodi/21",
+            ),
+            ("SPMC/16.5 (Linux; Android 7.0) Kodi_Fork_SPMC/1.0 App_Bitness/32", "Kodi/21"),
+            ("Some Player LibVLC/4", "VLC/3"),
+            ("Mountain Duck/4.17", "Cyberduck/9"),
+            ("Dalvik/2.1.0 (Linux; U; Android 14)", "okhttp/4"),
+            ("AndroidXMedia3/1.4.1", "x ExoPlayerLib/2"),
+            ("libmpv", "Lavf/61"),
         ];
-        for (user_agent, row) in same {
-            assert_eq!(find(&opens(user_agent)).unwrap().user_agent, CLIENTS[row].user_agent, "{user_agent}");
+        for (user_agent, other) in same {
+            let row = |user_agent| find(&opens(user_agent)).unwrap().user_agent;
+            assert_eq!(row(user_agent), row(other), "{user_agent}");
         }
-        for user_agent in ["", "Something/1", "not rclone/1", "WebDAVFSX/1"] {
+        for user_agent in ["", "Something/1", "not rclone/1", "WebDAVFSX/1", "nodemon", "WebDrive 19.0.5384 DAV"] {
             assert!(find(&opens(user_agent)).is_none(), "{user_agent}");
         }
     }

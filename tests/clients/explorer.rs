@@ -6,7 +6,7 @@
 use base64::Engine;
 use http::StatusCode;
 
-use super::{BASIC, Connection, ROOTS, Raw, Site, elements, found, lasts, raw, token};
+use super::{BASIC, Connection, Lines, ROOTS, Raw, Site, elements, found, lasts, raw, token};
 use crate::support::Answer;
 
 const OPTIONS: &str = "OPTIONS {path} HTTP/1.1
@@ -220,6 +220,24 @@ async fn a_drive_is_mapped_by_asking_above_it_first_and_without_a_password() {
     for name in ["/l/AutoRun.inf", "/b/desktop.ini", "/Family"] {
         assert_eq!(explorer.propfind(name, "0").await.status, StatusCode::NOT_FOUND);
     }
+}
+
+#[tokio::test]
+async fn a_tree_that_begins_deeper_is_found_from_the_top() {
+    let site = Site::with(Lines { server: &["base_path: /dav"], ..Lines::default() }).await;
+    let mut explorer = Explorer::maps(&site).await;
+    // Windows asks at the top first, whatever was typed (mickael-kerjean/filestash#669).
+    for path in ["/", "/dav", "/dav/l"] {
+        assert_eq!(explorer.send(raw(OPTIONS, "", &[("path", path)])).await.status, StatusCode::OK, "{path}");
+        let listed = explorer.propfind(path, "0").await;
+        assert_eq!(listed.status, StatusCode::MULTI_STATUS, "{path}");
+        assert!(listed.text().contains("<D:collection/>"), "{path}");
+    }
+    let listed = explorer.propfind("/dav", "1").await;
+    assert_eq!(listed.hrefs(), ["/dav/", "/dav/b/", "/dav/l/"]);
+    explorer.copies("/dav/l/file", b"content").await;
+    let renamed = explorer.send(raw(MOVE, "", &[("path", "/dav/l/file"), ("to", "/dav/l/other")])).await;
+    assert_eq!(renamed.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

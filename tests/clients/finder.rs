@@ -196,7 +196,7 @@ enum Errno {
 
 fn errno(status: StatusCode) -> Errno {
     match status.as_u16() {
-        200..300 => Errno::Fine,
+        200..=299 => Errno::Fine,
         404 | 409 | 410 => Errno::NoEnt,
         401 | 402 | 403 | 405 => Errno::Perm,
         413 => Errno::TooBig,
@@ -204,7 +204,7 @@ fn errno(status: StatusCode) -> Errno {
         423 | 424 => Errno::Busy,
         507 => Errno::NoSpace,
         // A redirect, and whatever else the server cannot do: for Finder the file is not there.
-        300..400 | 500.. => Errno::NoEnt,
+        300..=399 | 500.. => Errno::NoEnt,
         _ => Errno::Inval,
     }
 }

@@ -41,22 +41,30 @@ struct Site {
     folder: TempDir,
 }
 
+/// More lines of YAML.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lines<'a> {
+    server: &'a [&'a str],
+    local: &'a [&'a str],
+    bucket: &'a [&'a str],
+}
+
 impl Site {
     async fn start() -> Self {
-        Self::with(&[], &[]).await
+        Self::with(Lines::default()).await
     }
 
-    /// With more options of the local mount and of the bucket's, as lines of YAML.
-    async fn with(local_options: &[&str], bucket_options: &[&str]) -> Self {
+    async fn with(lines: Lines<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let s3 = Server::builder().bucket("bucket").strict(Strict::amazon()).start().await.unwrap();
-        let mut here = local("/l", folder.path());
-        for option in local_options {
-            here.push_str(&format!("    {option}\n"));
-        }
+        let indented = |lines: &[&str], by: &str| lines.iter().map(|line| format!("{by}{line}\n")).collect::<String>();
         let file = format!(
-            "version: 1\nusers:\n  - {{ name: alice, password: secret, access: read-write }}\nmounts:\n{here}{}",
-            bucket("/b", &s3, bucket_options)
+            "version: 1\nserver:\n  drain: 1s\n{}users:\n  - {{ name: alice, password: secret, access: read-write \
+             }}\nmounts:\n{}{}{}",
+            indented(lines.server, "  "),
+            local("/l", folder.path()),
+            indented(lines.local, "    "),
+            bucket("/b", &s3, lines.bucket)
         );
         let davmux = Davmux::serve_file(&file).await;
         Self { davmux, s3, folder }

@@ -26,3 +26,5 @@ mod running;
 // Starting the binary and talking to it.
 #[allow(dead_code, reason = "shared with the benchmarks")]
 mod support;
+// PUT: each form, each cut.
+mod uploads;

@@ -170,6 +170,15 @@ pub(crate) fn is_cross_device(error: &Error) -> bool {
         .is_some_and(|error| Errno::from_io_error(error) == Some(Errno::XDEV))
 }
 
+/// Whether a file of this length may fit. A file system that does not tell its room, as some that are programs do not, is tried.
+fn has_room(file: &File, size: u64) -> bool {
+    match rustix::fs::fstatvfs(file) {
+        // With the part that is set aside for the administrator, who may be the one who runs this.
+        Ok(room) if room.f_blocks > 0 => size <= room.f_bfree.saturating_mul(room.f_frsize),
+        _ => true,
+    }
+}
+
 /// An upload into a folder.
 #[derive(Debug)]
 pub(crate) struct LocalUpload {
@@ -196,6 +205,9 @@ impl LocalUpload {
                 return Err(Error::new(ErrorKind::IsDir, "write", &target));
             }
             let staged = Staged::new(&opened).map_err(failed)?;
+            if request.size.is_some_and(|size| size > CHUNK as u64 && !has_room(&staged.file, size)) {
+                return Err(Error::new(ErrorKind::NoSpace, "write", &target));
+            }
             Ok(Self { root, opened, path: target, request, staged: Some(staged), buffer: BytesMut::new() })
         })
         .await

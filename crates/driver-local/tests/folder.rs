@@ -45,6 +45,28 @@ async fn a_link_that_leaves_the_folder_is_hidden_and_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_fit_is_refused_before_its_content_comes() {
+    let (outside, driver) = local();
+    put(&driver, "file", "former").await;
+    let root = outside.path().join("root");
+    let before = all(&root);
+    let request = WriteRequest { size: Some(u64::MAX / 2), ..WriteRequest::default() };
+    let refused = driver.write(&path("file"), request).await.map(|_| ()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NoSpace);
+    assert_eq!(get(&driver, "file").await, "former");
+    assert_eq!(all(&root), before, "something stays staged");
+}
+
+/// All that is in a folder and below.
+fn all(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let below: Vec<_> = found.iter().filter(|path| path.is_dir()).flat_map(|path| all(path)).collect();
+    found.extend(below);
+    found.sort();
+    found
+}
+
+#[tokio::test]
 async fn a_folder_that_becomes_a_link_to_the_outside_is_not_followed() {
     let (outside, driver) = local();
     let root = outside.path().join("root");

@@ -75,7 +75,7 @@ pub(crate) const LOCAL: &[Key] = &[
     Key::known("driver"),
     Key::known("root_folder_path"),
     Key::known("read_only"),
-    Key::later("junk", &["keep"]),
+    Key::known("junk"),
 ];
 
 /// A mount with `driver: s3`.
@@ -127,7 +127,8 @@ pub(crate) const S3: &[Key] = &[
     Key::known("list_cache"),
     Key::known("read_only"),
     Key::later("proxy_url", &[""]),
-    Key::later("junk", &["keep"]),
+    Key::known("junk"),
+    Key::known("quota_available"),
 ];
 
 /// A mount with `driver: upyun`.
@@ -153,7 +154,8 @@ pub(crate) const UPYUN: &[Key] = &[
     Key::known("list_cache"),
     Key::known("read_only"),
     Key::later("proxy_url", &[""]),
-    Key::later("junk", &["keep"]),
+    Key::known("junk"),
+    Key::known("quota_available"),
 ];
 
 /// A mount with `driver: sftp`.
@@ -168,6 +170,8 @@ pub(crate) const SFTP: &[Key] = &[
     Key::known("root_folder_path"),
     Key::known("list_cache"),
     Key::known("read_only"),
+    Key::known("junk"),
+    Key::known("quota_available"),
 ];
 
 /// A mount with `driver: azblob`.
@@ -184,6 +188,8 @@ pub(crate) const AZBLOB: &[Key] = &[
     Key::known("placeholder"),
     Key::known("list_cache"),
     Key::known("read_only"),
+    Key::known("junk"),
+    Key::known("quota_available"),
 ];
 
 /// A mount with `driver: gcs`.
@@ -198,6 +204,8 @@ pub(crate) const GCS: &[Key] = &[
     Key::known("placeholder"),
     Key::known("list_cache"),
     Key::known("read_only"),
+    Key::known("junk"),
+    Key::known("quota_available"),
 ];
 
 /// A mount with `driver: webdav`.
@@ -212,6 +220,8 @@ pub(crate) const WEBDAV: &[Key] = &[
     Key::known("root_folder_path"),
     Key::known("list_cache"),
     Key::known("read_only"),
+    Key::known("junk"),
+    Key::known("quota_available"),
 ];
 
 /// Every section with the heading that it has in `docs/config.md`.

@@ -216,6 +216,8 @@ fn wrong_providers_and_what_they_cannot_do() {
     s3("list_object_version: v3", "6:26", "one of v1, v2");
     s3("max_parts: 0", "6:16", "from 1 to 10000");
     s3("copy_max: 1MiB", "6:15", "5MiB or more");
+    s3("junk: hide", "6:11", "one of keep, refuse");
+    s3("quota_available: much", "6:22", "a size such as 1TiB");
 }
 
 #[test]
@@ -223,9 +225,7 @@ fn keys_of_later_versions_are_said_to_be_that() {
     for line in ["tls: {cert_file: a}", "admin_listen: 127.0.0.1:9090"] {
         server(line, "3:3", "is not supported by this version");
     }
-    for line in ["proxy_url: x", "junk: refuse"] {
-        s3(line, "6:5", "is not supported by this version");
-    }
+    s3("proxy_url: x", "6:5", "is not supported by this version");
     s3("read: proxy_url", "6:11", "not supported by this version");
     s3("webdav_policy: use_proxy_url", "6:20", "not supported by this version");
 }

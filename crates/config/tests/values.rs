@@ -8,7 +8,7 @@ use davmux_config::{Config, Password, Storage};
 use davmux_driver_s3::provider::{Addressing, BulkDelete, ListVersion, Overrides, Provider};
 use davmux_driver_s3::{CustomerKey, Encryption, LinkDisposition, ObjectSettings, RelayFrom, S3Options};
 use davmux_server::{Anonymous, Listen};
-use davmux_tree::{Access, ReadPolicy};
+use davmux_tree::{Access, Junk, ReadPolicy};
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo";
 
@@ -147,6 +147,16 @@ fn times_of_a_bucket() {
     assert_eq!(life("7d"), Duration::from_secs(7 * 24 * 3600));
     assert_eq!(s3("    list_cache: 0\n").1.list_cache, Duration::ZERO);
     assert_eq!(s3("    list_cache: 5m\n").1.list_cache, Duration::from_secs(300));
+}
+
+#[test]
+fn junk_and_free_space_are_told_to_the_tree() {
+    assert_eq!(s3("").1.junk, Junk::Keep);
+    assert_eq!(s3("    junk: refuse\n").1.junk, Junk::Refuse);
+    assert_eq!(s3("").1.quota_available, None);
+    assert_eq!(s3("    quota_available: 1TiB\n").1.quota_available, Some(1 << 40));
+    let local = parse("version: 1\nmounts:\n  - { path: /a, driver: local, root_folder_path: a, junk: refuse }\n");
+    assert_eq!(local.mounts[0].options.junk, Junk::Refuse);
 }
 
 #[test]

@@ -176,9 +176,12 @@ pub(crate) fn status(problem: Problem, method: &Method) -> StatusCode {
             "MKCOL" => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::PRECONDITION_FAILED,
         },
-        Problem::MountPoint | Problem::ReadOnly | Problem::Overlap | Problem::Reserved | Problem::Unnameable => {
-            StatusCode::FORBIDDEN
-        }
+        Problem::MountPoint
+        | Problem::ReadOnly
+        | Problem::Overlap
+        | Problem::Reserved
+        | Problem::Junk
+        | Problem::Unnameable => StatusCode::FORBIDDEN,
         Problem::Changed => StatusCode::CONFLICT,
         Problem::Stopping | Problem::State => StatusCode::SERVICE_UNAVAILABLE,
         Problem::PropertyLimit => StatusCode::INSUFFICIENT_STORAGE,
@@ -221,6 +224,7 @@ fn reason(error: &Error) -> Cow<'_, str> {
         Problem::ReadOnly | Problem::Storage(ErrorKind::ReadOnly) => "this part of the tree is read-only",
         Problem::Overlap => "source and target are the same, or one lies in the other",
         Problem::Reserved => "this name is reserved",
+        Problem::Junk => "files of this name, which file managers leave behind, are not taken here (junk: refuse)",
         Problem::Changed => "it changed meanwhile and was left as it is",
         Problem::Unnameable => "it holds names that WebDAV cannot say; they were left as they are",
         Problem::Stopping => "the server is stopping; try again soon",

@@ -202,7 +202,7 @@ impl Driver for Local {
             let room =
                 rustix::fs::fstatvfs(&**opened).map_err(|error| fail("usage", &RelPath::root(), error.into()))?;
             let used = room.f_blocks.saturating_sub(room.f_bfree).saturating_mul(room.f_frsize);
-            Ok(Native::Done(Usage { used, available: room.f_bavail.saturating_mul(room.f_frsize) }))
+            Ok(Native::Done(Usage { used: Some(used), available: room.f_bavail.saturating_mul(room.f_frsize) }))
         })
         .await
     }

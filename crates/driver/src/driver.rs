@@ -62,8 +62,8 @@ pub struct Removal {
 /// Room in a storage, in bytes (RFC 4331).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes in use.
-    pub used: u64,
+    /// Bytes in use; `None`: nobody counts them.
+    pub used: Option<u64>,
     /// Bytes still free to this process.
     pub available: u64,
 }

@@ -30,6 +30,8 @@ pub enum Problem {
     Overlap,
     /// A name that davmux keeps for itself.
     Reserved,
+    /// A name of files that file managers leave behind, in a mount that takes none ([`Junk`](crate::Junk)).
+    Junk,
     /// The source changed while it was copied; it stays.
     Changed,
     /// Holds names that WebDAV cannot say; they, and the folder that holds them, stay.
@@ -92,6 +94,7 @@ impl fmt::Display for Error {
             Problem::ReadOnly => "this part of the tree is read-only",
             Problem::Overlap => "source and target are the same or one lies in the other",
             Problem::Reserved => "this name is reserved",
+            Problem::Junk => "the mount takes no such files",
             Problem::Changed => "it changed meanwhile and was left where it is",
             Problem::Unnameable => "it holds names that WebDAV cannot say; they were left where they are",
             Problem::Stopping => "the server is stopping",

@@ -19,6 +19,7 @@
 mod cache;
 mod copying;
 mod error;
+mod junk;
 mod leaving;
 mod listing;
 mod locks;
@@ -43,6 +44,7 @@ pub use davmux_driver::{Body, Driver, ErrorKind, ReadReply};
 pub use davmux_driver::{ByteRange, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};
 pub use davmux_state::{Property, PropertyChange};
 pub use error::{Error, Problem, Result};
+pub use junk::Junk;
 pub use listing::Listing;
 pub use mounts::{Mount, MountOptions};
 pub use node::Node;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use davmux_driver::{Driver, ErrorKind, Link, RelPath};
 
 use crate::redirect::ReadPolicy;
-use crate::{Error, TreePath};
+use crate::{Error, Junk, TreePath};
 
 /// A path in the tree, the driver behind it, and how it is served.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ pub struct MountOptions {
     pub list_cache: Duration,
     /// The least life that a client gets with a link.
     pub link_life: Duration,
+    /// What is done with files that file managers leave behind.
+    pub junk: Junk,
+    /// The free space in bytes that clients are told where the storage does not tell its own; `None`: none is told.
+    pub quota_available: Option<u64>,
 }
 
 impl Default for MountOptions {
@@ -39,6 +43,8 @@ impl Default for MountOptions {
             read: ReadPolicy::Auto,
             list_cache: Duration::ZERO,
             link_life: Duration::from_secs(4 * 3600),
+            junk: Junk::Keep,
+            quota_available: None,
         }
     }
 }

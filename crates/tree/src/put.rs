@@ -9,12 +9,13 @@ use davmux_driver::{ErrorKind, When, WriteRequest};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::cache::Kept;
+use crate::junk::is_junk;
 use crate::locks::Claim;
 use crate::mounts::Spot;
 use crate::staged::Staged;
 use crate::tree::Tree;
 use crate::walk::has_real_dirs;
-use crate::{Error, Node, Problem, Result, TreePath};
+use crate::{Error, Junk, Node, Problem, Result, TreePath};
 
 /// What is to be written.
 #[derive(Clone, Debug, Default)]
@@ -111,6 +112,15 @@ impl Tree {
             }
             _ => Err(Error::new(Problem::MountPoint, path)),
         }
+    }
+
+    /// The same for what is to be made or replaced there. Asks no storage.
+    pub(crate) fn target_spot(&self, path: &TreePath) -> Result<Spot> {
+        let spot = self.writable_spot(path)?;
+        if spot.mount.options().junk == Junk::Refuse && is_junk(path.name()) {
+            return Err(Error::new(Problem::Junk, path));
+        }
+        Ok(spot)
     }
 }
 

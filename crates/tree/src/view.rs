@@ -119,11 +119,11 @@ impl View {
     /// Begins to write a file; everything is checked that can be before its content is there.
     ///
     /// # Errors
-    /// [`Problem::NoParent`], [`ErrorKind::IsDir`], [`Problem::Exists`] and [`ErrorKind::Precondition`] for the request's
+    /// [`Problem::NoParent`], [`Problem::Junk`], [`ErrorKind::IsDir`], [`Problem::Exists`] and [`ErrorKind::Precondition`] for the request's
     /// condition.
     pub async fn put(&self, path: &RelPath, request: PutRequest) -> Result<Put> {
         let at = self.may_write(path)?;
-        self.tree.writable_spot(&at)?;
+        self.tree.target_spot(&at)?;
         let (stored, there) = self.tree.target(&at).await?;
         self.tree.put(&stored, there.as_ref(), request).await
     }
@@ -131,7 +131,7 @@ impl View {
     /// Makes a folder.
     ///
     /// # Errors
-    /// [`Problem::Exists`] where something stands there, [`Problem::NoParent`]; [`ErrorKind::Unsupported`] where the
+    /// [`Problem::Exists`] where something stands there, [`Problem::NoParent`], [`Problem::Junk`]; [`ErrorKind::Unsupported`] where the
     /// storage cannot keep an empty folder.
     pub async fn create_dir(&self, path: &RelPath) -> Result<()> {
         let at = self.may_write(path)?;
@@ -139,7 +139,7 @@ impl View {
         if self.tree.mounts.is_fixed(&at) {
             return Err(Error::new(Problem::Exists, &at));
         }
-        self.tree.writable_spot(&at)?;
+        self.tree.target_spot(&at)?;
         let (stored, there) = self.tree.target(&at).await?;
         if there.is_some() {
             return Err(Error::new(Problem::Exists, &at));
@@ -195,7 +195,7 @@ impl View {
         if take {
             self.tree.writable_spot(&source)?;
         }
-        self.tree.writable_spot(&target)?;
+        self.tree.target_spot(&target)?;
         let (source, target) = futures_util::join!(self.tree.find(&source), self.tree.target(&target));
         let (source, _) = source?;
         let (target, there) = target?;
@@ -227,12 +227,14 @@ impl View {
         self.tree.tasks.run(work).await
     }
 
-    /// Room in the storage that a path lies in (RFC 4331); `None` where it does not tell.
+    /// Room in the storage that a path lies in (RFC 4331), or what its mount says in its place; `None` where neither tells.
     pub async fn usage(&self, path: &RelPath) -> Result<Option<Usage>> {
         let Some(spot) = self.tree.spot(&self.tree_path(path))? else { return Ok(None) };
         match spot.driver().usage().await {
             Ok(Native::Done(usage)) => Ok(Some(usage)),
-            Ok(Native::Declined) => Ok(None),
+            Ok(Native::Declined) => {
+                Ok(spot.mount.options().quota_available.map(|available| Usage { used: None, available }))
+            }
             Err(error) => Err(spot.error(error)),
         }
     }

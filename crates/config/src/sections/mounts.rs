@@ -1,6 +1,6 @@
 //! `mounts`
 
-use davmux_tree::{MountOptions, TreePath};
+use davmux_tree::{Junk, MountOptions, TreePath};
 
 use super::{items, tree_path};
 use crate::file::{Mount, Storage};
@@ -39,10 +39,12 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
     let place =
         section.required_text("path").and_then(|text| tree_path(&section, "path", text).map(|path| (path, text.at)));
     let read_only = section.flag("read_only").unwrap_or(false);
+    let junk = section.choice("junk", &[("keep", Junk::Keep), ("refuse", Junk::Refuse)]).unwrap_or_default();
     let (storage, options) = (driver.read)(&section);
     let mount = match (&place, storage) {
         (Some((path, _)), Some(storage)) => {
-            Some(Mount { at: section.at, path: path.clone(), options: MountOptions { read_only, ..options }, storage })
+            let options = MountOptions { read_only, junk, ..options };
+            Some(Mount { at: section.at, path: path.clone(), options, storage })
         }
         _ => None,
     };

@@ -60,8 +60,14 @@ pub(super) fn remote(section: &Section<'_>) -> MountOptions {
     MountOptions {
         read: read_policy(section).unwrap_or_default(),
         list_cache: list_cache(section),
+        quota_available: quota_available(section),
         ..MountOptions::default()
     }
+}
+
+/// The free space that clients are told of a storage that does not know its own.
+pub(super) fn quota_available(section: &Section<'_>) -> Option<u64> {
+    section.parsed("quota_available", "a size such as 1TiB", units::size)
 }
 
 /// How long a listing is kept.

@@ -127,5 +127,6 @@ fn mount(
     placeholder: Vec<String>,
 ) -> (Option<Storage>, MountOptions) {
     let storage = options.map(|options| Storage::Opendal(Box::new(Service { options, placeholder })));
-    (storage, MountOptions { list_cache: s3::list_cache(section), ..MountOptions::default() })
+    let (list_cache, quota_available) = (s3::list_cache(section), s3::quota_available(section));
+    (storage, MountOptions { list_cache, quota_available, ..MountOptions::default() })
 }

@@ -270,6 +270,6 @@ impl Driver for Memory {
             return Ok(Native::Declined);
         }
         let used = self.lock().objects.values().map(|object| object.data.len() as u64).sum();
-        Ok(Native::Done(Usage { used, available: ROOM.saturating_sub(used) }))
+        Ok(Native::Done(Usage { used: Some(used), available: ROOM.saturating_sub(used) }))
     }
 }

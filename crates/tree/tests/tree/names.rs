@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use davmux_driver_testkit::{Memory, Op};
-use davmux_tree::{Access, Driver, MountOptions, Problem, View};
+use davmux_tree::{Access, Driver, Junk, MountOptions, Problem, Usage, View};
 
 use crate::support::*;
 
@@ -133,4 +133,65 @@ async fn a_storage_that_cannot_keep_an_empty_folder_says_so() {
     let error = one.view.create_dir(&path("f")).await.unwrap_err();
     assert_eq!(error.problem(), Problem::Storage(davmux_tree::ErrorKind::Unsupported));
     assert!(error.detail().is_some(), "for the body of the 403");
+}
+
+#[tokio::test]
+async fn a_mount_that_refuses_junk_makes_none_and_asks_no_storage() {
+    for memory in [Memory::keys(), Memory::folders()] {
+        let driver: Arc<dyn Driver> =
+            if memory.capabilities().real_dirs { Arc::new(memory.clone()) } else { bucket(&memory) };
+        let one = one(driver, memory, MountOptions { junk: Junk::Refuse, ..kept(KEPT) });
+        fill(&afresh(&one), &["f/a"]).await;
+        for junk in ["._a", ".DS_Store", "Thumbs.db", "desktop.ini"] {
+            let place = format!("f/{junk}");
+            one.log().clear();
+            assert_eq!(problem(put(&one.view, &place, "x").await), Problem::Junk);
+            assert_eq!(problem(put(&one.view, &place, "").await), Problem::Junk);
+            assert_eq!(problem(one.view.create_dir(&path(&place)).await), Problem::Junk);
+            assert_eq!(problem(copy(&one.view, "f/a", &place).await), Problem::Junk);
+            assert_eq!(problem(rename(&one.view, "f/a", &place).await), Problem::Junk);
+            assert_eq!(one.log().total(), 0, "{junk}: the storage was asked");
+        }
+        assert_eq!(names(&one.view, "f").await.unwrap(), ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn junk_that_is_there_is_seen_and_goes_with_its_folder() {
+    for memory in [Memory::keys(), Memory::folders()] {
+        let driver: Arc<dyn Driver> =
+            if memory.capabilities().real_dirs { Arc::new(memory.clone()) } else { bucket(&memory) };
+        let one = one(driver, memory, MountOptions { junk: Junk::Refuse, ..kept(KEPT) });
+        // Made by somebody who keeps it.
+        fill(&afresh(&one), &["f/a", "f/._a", "f/.DS_Store", "f/s/Thumbs.db"]).await;
+        assert_eq!(names(&one.view, "f").await.unwrap(), [".DS_Store", "._a", "a", "s"]);
+        assert_eq!(get(&one.view, "f/._a").await.unwrap(), "of f/._a");
+        assert_eq!(problem(put(&one.view, "f/._a", "y").await), Problem::Junk);
+        assert_eq!(get(&one.view, "f/._a").await.unwrap(), "of f/._a");
+        assert!(copy(&one.view, "f", "copy").await.unwrap().failed.is_empty());
+        assert!(rename(&one.view, "f", "moved").await.unwrap().failed.is_empty());
+        assert_eq!(names(&one.view, "moved/s").await.unwrap(), ["Thumbs.db"]);
+        rename(&one.view, "moved/._a", "moved/kept").await.unwrap();
+        assert!(delete(&one.view, "moved/.DS_Store").await.unwrap().is_empty());
+        assert_eq!(names(&one.view, "moved").await.unwrap(), ["a", "kept", "s"]);
+        assert!(delete(&one.view, "copy").await.unwrap().is_empty());
+        assert_eq!(names(&one.view, "").await.unwrap(), ["moved"]);
+    }
+}
+
+#[tokio::test]
+async fn room_is_the_storages_own_else_what_the_mount_says_else_unknown() {
+    let told = Some(7 << 30);
+    let options = MountOptions { quota_available: told, ..kept(KEPT) };
+    let (_, view) = tree(vec![
+        ("/own/real", Arc::new(Memory::folders()), options.clone()),
+        ("/own/told", bucket(&Memory::keys()), options),
+        ("/own/none", bucket(&Memory::keys()), kept(KEPT)),
+    ]);
+    let own = view.usage(&path("own/real/f")).await.unwrap().unwrap();
+    assert!(own.used.is_some() && Some(own.available) != told, "{own:?}");
+    let said = view.usage(&path("own/told/f")).await.unwrap();
+    assert_eq!(said, Some(Usage { used: None, available: 7 << 30 }), "nobody counted what is used");
+    assert_eq!(view.usage(&path("own/none/f")).await.unwrap(), None);
+    assert_eq!(view.usage(&path("own")).await.unwrap(), None, "above the mounts there is no storage");
 }

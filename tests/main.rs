@@ -19,6 +19,8 @@ mod doctor;
 mod large;
 // WebDAV locks through a crash.
 mod locks;
+// Where the tree begins in URLs, and which names it takes.
+mod names;
 // Each promise of docs/semantics.md.
 mod promises;
 // Starting, stopping, wrong files, users, logs.

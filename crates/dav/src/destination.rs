@@ -32,11 +32,12 @@ pub(crate) fn path_of(url: &str) -> Option<&str> {
 
 /// The target of a COPY or MOVE.
 ///
-/// 400 for what is no URL, or names a path that the request line may not name either; 502 for a URL outside the tree: as
+/// 400 for what is no URL, has a query (no file is named by one: a client that did not escape `?` means another file), or names a path that the request line may not name either; 502 for a URL outside the tree: as
 /// far as this server can tell it belongs to another one (RFC 4918 section 9.8.5).
 pub(crate) fn parse(url: &str, base: &Base) -> Result<(davmux_tree::RelPath, bool), Failure> {
-    let path = path_of(url)
-        .ok_or_else(|| Failure::bad_request("Destination must be an http or https URL, or an absolute path"))?;
+    let path = path_of(url).filter(|_| !url.contains('?')).ok_or_else(|| {
+        Failure::bad_request("Destination must be an http or https URL, or an absolute path, without a query")
+    })?;
     // 414 is about the request line only (RFC 4918 section 12.1).
     let place = base.place(path).map_err(|error| Failure::bad_request(format!("Destination: {error}")))?;
     match place {
@@ -60,7 +61,7 @@ mod tests {
             ("http://h/dav/a", Ok(("a", false))),
             ("https://other:8443/dav/a%20b/", Ok(("a b", true))),
             ("/dav/a", Ok(("a", false))),
-            ("/dav/a?x=1", Ok(("a", false))),
+            ("/dav/a?x=1", Err(400)),
             ("http://u:p@h/dav", Ok(("", false))),
             ("/dav/a://b", Err(400)),
             ("http://h/other", Err(502)),

@@ -17,7 +17,7 @@ use crate::headers::expectation;
 use crate::locks::{Clock, Lock, LockRefusal, LockStore, LockTable, Reach};
 use crate::path::{Base, Place};
 use crate::status::Failure;
-use crate::{copy_move, delete, get, lock, mkcol, propfind, proppatch, put};
+use crate::{copy_move, delete, get, html, lock, mkcol, propfind, proppatch, put};
 
 /// The methods that any path may be asked with.
 pub(crate) const ALLOWED: &str =
@@ -221,10 +221,14 @@ impl Dav {
         };
         match place {
             Place::Inside { path, slash } => (call.path, call.slash) = (path, slash),
-            Place::Above { depth } if verb == Verb::Propfind => return propfind::above(call, depth, body).await,
-            Place::Above { .. } | Place::Outside => {
-                return Err(Failure::new(StatusCode::NOT_FOUND, "nothing is there"));
+            Place::Above { depth } => {
+                return match verb {
+                    Verb::Propfind => propfind::above(call, depth, body).await,
+                    Verb::Get => Ok(html::above(&call, depth)),
+                    _ => Err(Failure::new(StatusCode::FORBIDDEN, "this lies above the tree and cannot be changed")),
+                };
             }
+            Place::Outside => return Err(Failure::new(StatusCode::NOT_FOUND, "nothing is there")),
         }
         match verb {
             Verb::Options => Ok(Self::options()),

@@ -93,12 +93,15 @@ pub(crate) fn number(headers: &HeaderMap, name: &str) -> Result<Option<u64>, Fai
 
 /// `Brief: t` (Microsoft) or `Prefer: return=minimal` (RFC 8144): properties that are not there may be left out.
 pub(crate) fn minimal(headers: &HeaderMap) -> bool {
-    lenient(headers, "brief").is_some_and(|text| text.eq_ignore_ascii_case("t"))
-        || headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|preference| {
-                preference.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("return=minimal")
-            })
-        })
+    lenient(headers, "brief").is_some_and(|text| text.eq_ignore_ascii_case("t")) || prefers(headers, "return=minimal")
+}
+
+/// Whether the client states this preference (RFC 7240 section 2), with or without parameters.
+pub(crate) fn prefers(headers: &HeaderMap, preference: &str) -> bool {
+    headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        let stated = |text: &str| text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(preference);
+        value.split(',').any(stated)
+    })
 }
 
 #[cfg(test)]
@@ -137,5 +140,7 @@ mod tests {
         assert!(minimal(&with("brief", &["t"])));
         assert!(minimal(&with("prefer", &["wait=1, return=minimal; x=y"])));
         assert!(!minimal(&with("prefer", &["return=representation"])));
+        assert!(prefers(&with("prefer", &["wait=1", "return=minimal, Depth-NoRoot"]), "depth-noroot"));
+        assert!(!prefers(&with("prefer", &["depth-noroot=1"]), "depth-noroot"));
     }
 }

@@ -55,24 +55,50 @@ fn order(a: &Node, b: &Node) -> Ordering {
     b.is_dir().cmp(&a.is_dir()).then_with(|| a.name.cmp(&b.name))
 }
 
-fn page(call: &Call, nodes: &[Node]) -> BytesMut {
-    let mut out = BytesMut::with_capacity(1024 + nodes.len() * 200);
-    let here = call.shared.base.href(&call.path, true);
+/// The page of a folder above the tree: the way down, so that who opens the top of the server finds it.
+pub(crate) fn above(call: &Call, depth: usize) -> Response<Body> {
+    let mut out = BytesMut::with_capacity(1024);
+    let (here, member) = call.shared.base.above(depth);
+    let (below, _) = call.shared.base.above(depth + 1);
+    put_start(&mut out, &here);
+    put_folder(&mut out, &below, member);
+    out.put_slice(END);
+    let mut response = Response::new(Body::from(out.freeze()));
+    put_headers(response.headers_mut());
+    response
+}
+
+fn put_start(out: &mut BytesMut, title: &str) {
     out.put_slice(b"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
-    put_text(&mut out, &format!("/{}", call.path));
+    put_text(out, title);
     out.put_slice(
         b"</title>\n<style>body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\
           table{border-collapse:collapse;width:100%}td,th{padding:.2rem .6rem;text-align:left}\
           td.n{text-align:right;white-space:nowrap}tr:nth-child(even){background:#8881}</style>\n</head>\n<body>\n<h1>",
     );
-    put_text(&mut out, &format!("/{}", call.path));
+    put_text(out, title);
     out.put_slice(
         b"</h1>\n<table>\n<thead><tr><th>Name</th><th>Size</th><th>Changed (UTC)</th></tr></thead>\n<tbody>\n",
     );
+}
+
+const END: &[u8] = b"</tbody>\n</table>\n</body>\n</html>\n";
+
+/// A row for a folder of which nothing but its place is told. `href` is escaped.
+fn put_folder(out: &mut BytesMut, href: &str, name: &str) {
+    out.put_slice(b"<tr><td><a href=\"");
+    out.put_slice(href.as_bytes());
+    out.put_slice(b"\">");
+    put_text(out, name);
+    out.put_slice(b"</a></td><td></td><td></td></tr>\n");
+}
+
+fn page(call: &Call, nodes: &[Node]) -> BytesMut {
+    let mut out = BytesMut::with_capacity(1024 + nodes.len() * 200);
+    let here = call.shared.base.href(&call.path, true);
+    put_start(&mut out, &format!("/{}", call.path));
     if let Some(parent) = call.path.parent() {
-        out.put_slice(b"<tr><td><a href=\"");
-        out.put_slice(call.shared.base.href(&parent, true).as_bytes());
-        out.put_slice(b"\">..</a></td><td></td><td></td></tr>\n");
+        put_folder(&mut out, &call.shared.base.href(&parent, true), "..");
     }
     for node in nodes {
         let slash = if node.is_dir() { "/" } else { "" };
@@ -93,7 +119,7 @@ fn page(call: &Call, nodes: &[Node]) -> BytesMut {
         }
         out.put_slice(b"</td></tr>\n");
     }
-    out.put_slice(b"</tbody>\n</table>\n</body>\n</html>\n");
+    out.put_slice(END);
     out
 }
 

@@ -5,7 +5,7 @@ use std::mem;
 use bytes::{BufMut, BytesMut};
 use davmux_tree::{Listing, Node};
 use futures_util::{StreamExt, stream};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::{Body, BodyError, Incoming, collect};
 use crate::call::{Answer, Call, full};
@@ -18,6 +18,9 @@ use crate::status::{Condition, Failure, XML};
 
 /// The longest body in bytes.
 const LONGEST_BODY: usize = 64 * 1024;
+/// Preferences of RFC 8144: without properties that are not there, and without the folder itself.
+const MINIMAL: &str = "return=minimal";
+const NO_ROOT: &str = "depth-noroot";
 /// Room for one entry with the usual properties, in bytes.
 const ENTRY: usize = 800;
 
@@ -48,7 +51,11 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
     let properties = properties(&call, &ask, locks, quota, dead);
     let mut head = BytesMut::with_capacity(16 * 1024);
     head.put_slice(START);
-    properties.put_target(&mut head, &target);
+    let without_target = listing.is_some() && headers::prefers(&call.headers, NO_ROOT);
+    if !without_target {
+        properties.put_target(&mut head, &target);
+    }
+    let applied = [(headers::prefers(&call.headers, MINIMAL), MINIMAL), (without_target, NO_ROOT)];
     let body = match listing {
         None => {
             head.put_slice(END);
@@ -61,7 +68,11 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
             members(Members { call, properties, folder, head, first, listing, ended: false })
         }
     };
-    Ok(multistatus(body))
+    let mut response = multistatus(body);
+    for (_, preference) in applied.into_iter().filter(|(is, _)| *is) {
+        response.headers_mut().append("preference-applied", HeaderValue::from_static(preference));
+    }
+    Ok(response)
 }
 
 /// Answers a PROPFIND of a folder above the tree: the way to it, and nothing else, so that a client that looks at the

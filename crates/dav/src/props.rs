@@ -121,10 +121,15 @@ impl Ask {
             }
             Ok(names)
         };
-        match (root.dav("prop"), root.dav("allprop"), root.dav("propname")) {
-            (Some(prop), None, None) => Ok(Self::Some(names(prop)?)),
-            (None, Some(_), None) => Ok(Self::All(root.dav("include").map(names).transpose()?.unwrap_or_default())),
-            (None, None, Some(_)) => Ok(Self::Names),
+        let is_one =
+            |element: &&xml::Element| ["prop", "allprop", "propname"].iter().any(|one| element.name.is_dav(one));
+        let mut asked = root.elements().filter(is_one);
+        match (asked.next(), asked.next()) {
+            (Some(prop), None) if prop.name.is_dav("prop") => Ok(Self::Some(names(prop)?)),
+            (Some(all), None) if all.name.is_dav("allprop") => {
+                Ok(Self::All(root.dav("include").map(names).transpose()?.unwrap_or_default()))
+            }
+            (Some(_), None) => Ok(Self::Names),
             _ => Err(Failure::bad_request("a propfind asks for one of prop, allprop and propname")),
         }
     }
@@ -355,7 +360,7 @@ impl Properties {
                 true
             }
             Live::QuotaAvailable => quota.is_some_and(|quota| put_number(out, quota.available)),
-            Live::QuotaUsed => quota.is_some_and(|quota| put_number(out, quota.used)),
+            Live::QuotaUsed => quota.and_then(|quota| quota.used).is_some_and(|used| put_number(out, used)),
         };
         out.put_slice(b"</D:");
         out.put_slice(live.name().as_bytes());
@@ -407,6 +412,8 @@ mod tests {
         assert_eq!(Live::of(&names[0]), Some(Live::QuotaUsed));
         assert!(ask("").is_err());
         assert!(ask("<p:propname/><p:allprop/>").is_err());
+        assert!(ask("<p:prop><p:getetag/></p:prop><p:prop/>").is_err());
+        assert_eq!(ask("<x xmlns='urn:x'/><p:propname/>").unwrap(), Ask::Names, "what is not known is passed over");
         assert!(Ask::parse(b"<propfind/>").is_err());
         assert!(
             ask(&format!("<p:prop>{}</p:prop>", (0..=MOST_NAMES).map(|n| format!("<a{n}/>")).collect::<String>()))

@@ -322,9 +322,18 @@ async fn a_tree_at_a_base_path_is_found_from_above() {
     let reply = f.send("PROPFIND", "/", &[("depth", "1")], "").await;
     assert!(reply.text().contains(">/<") && reply.text().contains(">/x/<"), "{}", reply.text());
     assert_eq!(f.send("GET", "/x/dav/a", &[], "").await.text(), "1");
-    for path in ["/a", "/x/other", "/"] {
+    for path in ["/a", "/x/other"] {
         assert_eq!(f.status("GET", path, &[], "").await, 404);
     }
+    let reply = f.send("GET", "/x", &[], "").await;
+    assert!(reply.text().contains("<a href=\"/x/dav/\">dav</a>"), "{}", reply.text());
+    assert_eq!(f.status("HEAD", "/", &[], "").await, 200);
+    for method in ["PUT", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH", "LOCK"] {
+        for path in ["/", "/x"] {
+            assert_eq!(f.status(method, path, &[("destination", "/x/dav/b")], "").await, 403, "{method} {path}");
+        }
+    }
+    assert!(f.store.has("a") && !f.store.has("b"));
 }
 
 /// No wall clock: the size of the answer and that it is whole is what counts here.

@@ -300,7 +300,7 @@ impl Driver for Store {
     }
 
     async fn usage(&self) -> Result<Native<Usage>> {
-        Ok(Native::Done(Usage { used: 123, available: 456 }))
+        Ok(Native::Done(Usage { used: Some(123), available: 456 }))
     }
 }
 
@@ -350,9 +350,13 @@ impl Fixture {
     }
 
     pub(crate) fn at(base_path: &str) -> Self {
+        Self::serving(base_path, MountOptions::default())
+    }
+
+    pub(crate) fn serving(base_path: &str, mounted: MountOptions) -> Self {
         let store = Store::new();
         let options = TreeOptions { redirect_rules: Vec::new(), store: Arc::new(davmux_state::Memory::new()) };
-        let mount = Mount::new(TreePath::root(), Arc::new(store.clone()), MountOptions::default());
+        let mount = Mount::new(TreePath::root(), Arc::new(store.clone()), mounted);
         let now = Arc::new(AtomicU64::new(1_000_000));
         let seen = Arc::clone(&now);
         let clock: davmux_dav::Clock = Arc::new(move || UNIX_EPOCH + Duration::from_secs(seen.load(Ordering::SeqCst)));
@@ -433,4 +437,41 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+/// The elements of a document in their order, each with its name as it stands there and its own text. Panics where the
+/// document is not well-formed.
+pub(crate) fn elements(document: &str) -> Vec<(String, String)> {
+    use quick_xml::events::Event;
+    let mut reader = quick_xml::Reader::from_str(document);
+    reader.config_mut().expand_empty_elements = true;
+    let (mut all, mut open): (Vec<(String, String)>, Vec<usize>) = (Vec::new(), Vec::new());
+    loop {
+        let said = match reader.read_event().unwrap_or_else(|error| panic!("{error}: {document}")) {
+            Event::Start(start) => {
+                open.push(all.len());
+                let name = start.name();
+                let name: &str = name.as_ref();
+                all.push((name.to_owned(), String::new()));
+                continue;
+            }
+            Event::End(_) => {
+                open.pop().unwrap();
+                continue;
+            }
+            Event::Text(text) => text.xml10_content().into_owned(),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref().unwrap() {
+                Some(character) => character.to_string(),
+                None => quick_xml::escape::resolve_predefined_entity(&reference).unwrap().to_owned(),
+            },
+            Event::Eof => break,
+            _ => continue,
+        };
+        match open.last() {
+            Some(at) => all[*at].1.push_str(&said),
+            None => assert!(said.trim().is_empty(), "{document}"),
+        }
+    }
+    assert!(open.is_empty(), "{document}");
+    all
 }

@@ -11,9 +11,12 @@ cd "$(dirname "$0")" || exit 1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# Linking takes longest, so the programs are kept.
 package=github.com/rclone/rclone/$suite
 [ "$suite" = backend/webdav ] && package=.
-go test -c -o "$work/test" "$package" && go build -o "$work/count" ./count || { echo "$suite cannot be built"; exit 1; }
+bin=$(realpath ../../..)/target/real/bin
+test=$bin/${suite//\//-}.test
+go test -c -o "$test" "$package" && go build -o "$bin/count" ./count || { echo "$suite cannot be built"; exit 1; }
 
 skip= names=() settings=()
 while IFS='|' read -r of name setting _; do
@@ -39,8 +42,8 @@ tests() {
   local to=$1 remote=$2
   shift 2
   (cd "$work/cwd" && RCLONE_CONFIG=$work/rclone.conf RCLONE_CACHE_DIR=$work/cache TMPDIR=$work/tmp \
-    go tool test2json -t "$work/test" -test.v=test2json -test.timeout 30m -remote "$remote:" -list-retries 1 -low-level-retries 1 \
-    "$@" 2>"$to.err" | "$work/count" "$to")
+    go tool test2json -t "$test" -test.v=test2json -test.timeout 30m -remote "$remote:" -list-retries 1 -low-level-retries 1 \
+    "$@" 2>"$to.err" | "$bin/count" "$to")
 }
 
 failed=0

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -40,30 +41,26 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: count REPORT <EVENTS")
 		os.Exit(2)
 	}
-	tests, whole, err := read()
+	tests, whole, err := read(os.Stdin)
 	if err == nil {
-		err = report(os.Args[1], tests, whole)
+		err = os.WriteFile(os.Args[1], []byte(report(tests, whole)), 0o644)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	count := map[string]int{}
-	for _, test := range tests {
-		count[test.end]++
-	}
-	failed := count["fail"] + count[""]
-	fmt.Printf("%d passed, %d failed, %d skipped\n", count["pass"], failed, count["skip"])
-	if failed > 0 || count["pass"] == 0 || whole.end != "pass" {
+	summary, good := judge(tests, whole)
+	fmt.Println(summary)
+	if !good {
 		os.Exit(1)
 	}
 }
 
 // read collects the tests in the order in which they began, and what was said outside of them.
-func read() (tests []*test, whole *test, err error) {
+func read(events io.Reader) (tests []*test, whole *test, err error) {
 	whole = &test{name: "the test program"}
 	named := map[string]*test{"": whole}
-	lines := bufio.NewScanner(os.Stdin)
+	lines := bufio.NewScanner(events)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
 		var event event
@@ -86,7 +83,18 @@ func read() (tests []*test, whole *test, err error) {
 	return tests, whole, lines.Err()
 }
 
-func report(file string, tests []*test, whole *test) error {
+// judge counts. A test that never ended failed: the program died in it.
+func judge(tests []*test, whole *test) (summary string, good bool) {
+	count := map[string]int{}
+	for _, test := range tests {
+		count[test.end]++
+	}
+	failed := count["fail"] + count[""]
+	summary = fmt.Sprintf("%d passed, %d failed, %d skipped", count["pass"], failed, count["skip"])
+	return summary, failed == 0 && count["pass"] > 0 && whole.end == "pass"
+}
+
+func report(tests []*test, whole *test) string {
 	var text strings.Builder
 	for _, test := range append(tests, whole) {
 		switch test.end {
@@ -100,5 +108,5 @@ func report(file string, tests []*test, whole *test) error {
 			fmt.Fprintf(&text, "FAIL %s never ended\n%s", test.name, strings.Join(test.output, ""))
 		}
 	}
-	return os.WriteFile(file, []byte(text.String()), 0o644)
+	return text.String()
 }

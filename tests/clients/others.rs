@@ -151,3 +151,47 @@ async fn word_reads_a_document_here_and_not_at_a_link() {
         assert_eq!(send(&site, bearer).await.status, StatusCode::UNAUTHORIZED, "{root}");
     }
 }
+
+/// iterate-ch/cyberduck `DAVTimestampFeature` through lookfirst/sardine: the time to keep, and the one that the server had.
+const CYBERDUCK_PROPFIND: &str = "PROPFIND {path} HTTP/1.1
+Depth: 1
+Content-Type: text/xml; charset=UTF-8
+Content-Length: {length}
+Host: {host}
+Connection: Keep-Alive
+User-Agent: Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)
+Accept-Encoding: gzip,deflate
+Authorization: {basic}";
+
+const CYBERDUCK_PROPPATCH: &str = "PROPPATCH {path} HTTP/1.1
+Content-Type: text/xml; charset=UTF-8
+Content-Length: {length}
+Host: {host}
+Connection: Keep-Alive
+User-Agent: Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)
+Accept-Encoding: gzip,deflate
+Authorization: {basic}";
+
+#[tokio::test]
+async fn cyberduck_keeps_the_time_of_an_upload() {
+    let site = Site::start().await;
+    for root in ROOTS {
+        let path = format!("{root}/upload");
+        site.put(&path, "x").await;
+        let asked = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<D:propfind xmlns:D=\"DAV:\"><D:prop>\
+                     <D:getlastmodified/></D:prop></D:propfind>";
+        let before = send(&site, raw(CYBERDUCK_PROPFIND, asked, &[("path", &path)])).await;
+        let server = elements(&found(&before)[&path], "getlastmodified").remove(0);
+        let kept = "Sat, 16 Feb 2019 18:24:58 GMT";
+        let patch = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop>\
+             <s:lastmodified_server xmlns:s=\"SAR:\">{server}</s:lastmodified_server><s:lastmodified xmlns:s=\"SAR:\">{kept}\
+             </s:lastmodified></D:prop></D:set></D:propertyupdate>"
+        );
+        let patched = send(&site, raw(CYBERDUCK_PROPPATCH, patch, &[("path", &path)])).await;
+        assert_eq!(patched.status, StatusCode::MULTI_STATUS, "{root}");
+        assert_eq!(elements(&patched.text(), "status"), ["HTTP/1.1 200 OK"], "{root}: {}", patched.text());
+        let after = send(&site, raw(CYBERDUCK_PROPFIND, asked, &[("path", &path)])).await;
+        assert_eq!(elements(&found(&after)[&path], "getlastmodified"), [kept], "{root}");
+    }
+}

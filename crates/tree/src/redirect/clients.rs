@@ -146,10 +146,10 @@ pub const CLIENTS: &[ClientRow] = &[
     ),
     row(
         "^(Cyberduck|Mountain Duck)/",
-        Follow::No,
-        Carry::Unknown,
-        Seek::Unknown,
-        "webdav.redirect.GET.follow is true, but its header policy is not shown; relayed until tested",
+        Follow::Yes,
+        Carry::SameSite,
+        Seek::Here,
+        "iterate-ch/cyberduck DAVRedirectStrategy, webdav.redirect.GET.follow; DAVClient keeps the password by host, and apache/httpcomponents-client execchain/RedirectExec.java forgets it for another one; DAVReadFeature asks here for each part",
     ),
     row("^RaiDrive/", Follow::No, Carry::Unknown, Seek::Unknown, "OpenListTeam/OpenList#414: cannot copy from a 302"),
     row(
@@ -302,7 +302,7 @@ mod tests {
         ("cadaver/0.24 neon/0.33.0", [false, false, false]),
         ("rclone/v1.70.3", [true, false, true]),
         ("gvfs/1.54.0", [true, true, true]),
-        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", [false, false, false]),
+        ("Cyberduck/9.0.1.41945 (Mac OS X/14.5) (aarch64)", [true, false, true]),
         // miquels/webdav-handler-rs#17
         ("RaiDrive/2021.5.20.0", [false, false, false]),
         ("DAVx5/4.4.9-ose (2025/05/05; dav4jvm; okhttp/4.12.0) Android/15", [false, false, false]),

@@ -1,5 +1,6 @@
 //! Dead properties in the answer to a PROPFIND: those that clients set, as they set them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use bytes::{BufMut, BytesMut};
@@ -11,36 +12,40 @@ use crate::status::Failure;
 use crate::xml::{Name, put_quoted};
 
 /// The dead properties that a request asks for, of all that it answers about.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Dead {
     /// Names that were asked for and that the server does not compute.
     asked: Vec<Name>,
     target: Vec<Property>,
-    members: MemberProperties,
+    /// `None`: they are too large to be held together, so each member is asked for.
+    members: Option<MemberProperties>,
+    /// Only those that were asked for by name are told.
+    by_name: bool,
 }
 
 impl Dead {
     /// None are known.
     pub(crate) fn none(ask: &Ask) -> Self {
         let asked = ask.names().iter().filter(|name| Live::of(name).is_none()).cloned().collect();
-        Self { asked, ..Self::default() }
+        let by_name = matches!(ask, Ask::Some(_));
+        Self { asked, target: Vec::new(), members: Some(MemberProperties::default()), by_name }
     }
 
     /// Reads them; a request that asks only for what the server computes reads nothing.
     pub(crate) async fn read(call: &Call, ask: &Ask, members: bool) -> Result<Self, Failure> {
         let mut dead = Self::none(ask);
-        if matches!(ask, Ask::Some(_)) && dead.asked.is_empty() {
+        if dead.by_name && dead.asked.is_empty() {
             return Ok(dead);
         }
         dead.target = call.view.properties(&call.path).await?;
         if members {
             dead.members = call.view.properties_of_members(&call.path).await?;
         }
-        if matches!(ask, Ask::Some(_)) && (!dead.target.is_empty() || !dead.members.is_empty()) {
-            let asked: HashSet<(&str, &str)> = dead.asked.iter().map(pair).collect();
-            let wanted = |property: &Property| asked.contains(&(&*property.namespace, &*property.name));
-            dead.target.retain(wanted);
-            dead.members.retain(wanted);
+        let asked: HashSet<(&str, &str)> = dead.asked.iter().map(pair).collect();
+        let wanted = |property: &Property| !dead.by_name || asked.contains(&(&*property.namespace, &*property.name));
+        dead.target.retain(wanted);
+        if let Some(members) = dead.members.as_mut().filter(|members| !members.is_empty()) {
+            members.retain(wanted);
         }
         Ok(dead)
     }
@@ -51,8 +56,17 @@ impl Dead {
     }
 
     /// Those of a member of the target.
-    pub(crate) fn of_member(&self, name: &str) -> &[Property] {
-        self.members.of(name)
+    pub(crate) async fn of_member(&self, call: &Call, name: &str) -> davmux_tree::Result<Cow<'_, [Property]>> {
+        if let Some(members) = &self.members {
+            return Ok(Cow::Borrowed(members.of(name)));
+        }
+        // The tree names nothing that a path cannot hold.
+        let Ok(path) = call.path.child(name) else { return Ok(Cow::Borrowed(&[])) };
+        let mut found = call.view.properties(&path).await?;
+        found.retain(|property| {
+            !self.by_name || self.asked.iter().any(|name| pair(name) == (&*property.namespace, &*property.name))
+        });
+        Ok(Cow::Owned(found))
     }
 
     /// Writes the names that were asked for and are not among these.

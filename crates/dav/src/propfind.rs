@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use davmux_tree::{Listing, Node};
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, Response, StatusCode};
@@ -23,6 +23,8 @@ const MINIMAL: &str = "return=minimal";
 const NO_ROOT: &str = "depth-noroot";
 /// Room for one entry with the usual properties, in bytes.
 const ENTRY: usize = 800;
+/// How much of a page is written before it is sent, in bytes: dead properties may make an entry very long.
+const CHUNK: usize = 1024 * 1024;
 
 /// Answers a PROPFIND.
 pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
@@ -63,9 +65,9 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
         }
         Some(mut listing) => {
             // Nothing is sent before the first page is there: until then an error is a status.
-            let first = listing.next().await.transpose()?;
+            let page = listing.next().await.transpose()?.unwrap_or_default().into_iter();
             let folder = call.shared.base.href(&call.path, true);
-            members(Members { call, properties, folder, head, first, listing, ended: false })
+            members(Members { call, properties, folder, head, page, listing, ended: false })
         }
     };
     let mut response = multistatus(body);
@@ -150,7 +152,8 @@ struct Members {
     folder: String,
     /// What stands before the first page.
     head: BytesMut,
-    first: Option<Vec<Node>>,
+    /// What is still to be written of a page.
+    page: std::vec::IntoIter<Node>,
     listing: Listing,
     ended: bool,
 }
@@ -161,31 +164,37 @@ fn members(state: Members) -> Body {
         if state.ended {
             return None;
         }
-        let page = match state.first.take() {
-            Some(page) => Some(Ok(page)),
-            None => state.listing.next().await,
-        };
-        let chunk = match page {
-            Some(Ok(nodes)) => {
-                let mut out = mem::take(&mut state.head);
-                out.reserve(nodes.len() * ENTRY);
-                for node in &nodes {
-                    state.properties.put_member(&mut out, &state.folder, node);
-                }
-                Ok(out.freeze())
-            }
-            Some(Err(error)) => {
-                state.ended = true;
-                tracing::warn!(path = %state.call.path, %error, "a listing is cut: the client gets an error");
-                Err(BodyError::Cut(error))
-            }
-            None => {
-                state.ended = true;
-                let mut out = mem::take(&mut state.head);
-                out.put_slice(END);
-                Ok(out.freeze())
-            }
-        };
+        let chunk = state.chunk().await.map_err(|error| {
+            state.ended = true;
+            tracing::warn!(path = %state.call.path, %error, "a listing is cut: the client gets an error");
+            BodyError::Cut(error)
+        });
         Some((chunk, state))
     }))
+}
+
+impl Members {
+    async fn chunk(&mut self) -> davmux_tree::Result<Bytes> {
+        let mut out = mem::take(&mut self.head);
+        loop {
+            out.reserve((self.page.len() * ENTRY).min(CHUNK));
+            while let Some(node) = self.page.next() {
+                let dead = self.properties.dead().of_member(&self.call, &node.name).await?;
+                self.properties.put_member(&mut out, &self.folder, &node, &dead);
+                if out.len() >= CHUNK {
+                    return Ok(out.freeze());
+                }
+            }
+            if !out.is_empty() {
+                return Ok(out.freeze());
+            }
+            match self.listing.next().await.transpose()? {
+                Some(nodes) => self.page = nodes.into_iter(),
+                None => {
+                    self.ended = true;
+                    return Ok(Bytes::from_static(END));
+                }
+            }
+        }
+    }
 }

@@ -80,7 +80,7 @@ impl Verdict {
 
 /// Answers a PROPPATCH: all of it is done or nothing.
 pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
-    call.view.writable(&call.path)?;
+    call.view.may_have_properties(&call.path)?;
     let judged = call.judge().await?;
     let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let there = match &judged.node {
@@ -144,7 +144,12 @@ async fn change(
         if !dead.is_empty() {
             view.may_set_properties(path, &dead).await?;
         }
-        if !view.set_modified(path, time).await? && must {
+        let set = match view.set_modified(path, time).await {
+            // It has properties, but no time of its own.
+            Err(error) if error.problem() == Problem::MountPoint => false,
+            set => set?,
+        };
+        if !set && must {
             return Ok(false);
         }
     }

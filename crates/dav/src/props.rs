@@ -98,6 +98,9 @@ pub(crate) enum Ask {
 
 /// The most properties that one request may name.
 const MOST_NAMES: usize = 1000;
+/// The most bytes that the names of properties take which the server does not compute: where they are missing, each member
+/// repeats them.
+const MOST_BYTES_OF_NAMES: usize = 16 * 1024;
 
 impl Ask {
     /// Reads the body of a PROPFIND; none is `allprop` (RFC 4918 section 9.1).
@@ -118,6 +121,11 @@ impl Ask {
                 if !names.contains(&element.name) {
                     names.push(element.name.clone());
                 }
+            }
+            let mut written = BytesMut::new();
+            names.iter().filter(|name| Live::of(name).is_none()).for_each(|name| name.put_empty(&mut written));
+            if written.len() > MOST_BYTES_OF_NAMES {
+                return Err(Failure::bad_request("the request names too many properties"));
             }
             Ok(names)
         };
@@ -246,8 +254,13 @@ impl Properties {
         self.put_rest(out, node, &self.target, self.dead.of_target(), true);
     }
 
+    /// The dead properties that are told of the target and its members.
+    pub(crate) fn dead(&self) -> &Dead {
+        &self.dead
+    }
+
     /// Writes the `response` of a member of the target. `folder` is the target's href, with its slash.
-    pub(crate) fn put_member(&self, out: &mut BytesMut, folder: &str, node: &Node) {
+    pub(crate) fn put_member(&self, out: &mut BytesMut, folder: &str, node: &Node, dead: &[Property]) {
         let Ok(path) = self.target.child(&node.name) else {
             // The tree names nothing that a path cannot hold.
             return;
@@ -258,7 +271,7 @@ impl Properties {
         if node.is_dir() {
             out.put_u8(b'/');
         }
-        self.put_rest(out, node, &path, self.dead.of_member(&node.name), false);
+        self.put_rest(out, node, &path, dead, false);
     }
 
     /// Writes the `response` of a folder above the tree.
@@ -419,6 +432,18 @@ mod tests {
             ask(&format!("<p:prop>{}</p:prop>", (0..=MOST_NAMES).map(|n| format!("<a{n}/>")).collect::<String>()))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn names_that_each_member_would_repeat_are_bounded() {
+        let names = |namespace: usize, count: usize| {
+            let names =
+                (0..count).map(|n| format!("<x:a{n} xmlns:x='{}'/>", "n".repeat(namespace))).collect::<String>();
+            ask(&format!("<p:prop>{names}</p:prop>"))
+        };
+        assert!(names(20, 200).is_ok());
+        assert!(names(500, 20).is_ok());
+        assert!(names(500, 40).is_err());
     }
 
     #[test]

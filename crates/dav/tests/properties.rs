@@ -179,3 +179,62 @@ async fn a_lock_guards_them_and_what_is_not_there_has_none() {
     f.store.put("none", "x");
     assert_eq!(color(&f, "/none").await, None);
 }
+
+#[tokio::test]
+async fn a_mount_point_has_properties_and_no_time_of_its_own() {
+    let f = Fixture::new();
+    keep(&f, "/", "<e:color>red</e:color>").await;
+    assert_eq!(color(&f, "/").await.as_deref(), Some("red"));
+    let windows = "<Win32LastModifiedTime xmlns='urn:schemas-microsoft-com:'>Sun, 06 Nov 1994 08:49:37 GMT</Win32LastModifiedTime>";
+    keep(&f, "/", &format!("{windows}<e:color>blue</e:color>")).await;
+    assert_eq!(color(&f, "/").await.as_deref(), Some("blue"));
+    let time = "<D:lastmodified>784111777</D:lastmodified><e:color>green</e:color>";
+    let reply = f.send("PROPPATCH", "/", &[], &set(time)).await;
+    assert!(reply.text().contains("403") && reply.text().contains("424"), "{}", reply.text());
+    assert_eq!(color(&f, "/").await.as_deref(), Some("blue"));
+}
+
+/// More than is read of a folder together: then each member is asked for, and a listing tells all of them still.
+#[tokio::test]
+async fn a_folder_whose_properties_are_very_large_is_told_piece_by_piece() {
+    let f = Fixture::new();
+    f.store.folder("d");
+    let long = "x".repeat(60_000);
+    let longs = (0..8).fold(String::new(), |mut all, n| {
+        write!(all, "<e:long{n}>{long}</e:long{n}>").unwrap();
+        all
+    });
+    for n in 0..20 {
+        f.store.put(&format!("d/{n}"), "");
+        let longs = if n % 2 == 0 { longs.as_str() } else { "" };
+        keep(&f, &format!("/d/{n}"), &format!("<e:color>{n}</e:color>{longs}")).await;
+    }
+    let text = find(&f, "/d", "1", "<D:allprop/>").await;
+    assert!(text.len() > 4_500_000 && text.ends_with("</D:multistatus>\n"));
+    assert_eq!(text.matches("</x:color>").count(), 20);
+    assert_eq!(text.matches("</x:long7>").count(), 10);
+    let text = find(&f, "/d", "1", "<D:prop><e:color/></D:prop>").await;
+    assert_eq!((text.matches("</x:color>").count(), text.matches("x:long").count()), (20, 0));
+    for n in 0..20 {
+        assert!(text.contains(&format!("<x:color xmlns:x=\"urn:e\">{n}</x:color>")), "{n}");
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_properties_in_one_request_are_refused_in_whole() {
+    let f = Fixture::new();
+    f.store.put("a", "x");
+    keep(&f, "/a", "<e:color>red</e:color>").await;
+    let many = (0..10_000).fold(String::new(), |mut all, n| {
+        write!(all, "<e:p{n}>1</e:p{n}>").unwrap();
+        all
+    });
+    let reply = f.send("PROPPATCH", "/a", &[], &set(&many)).await;
+    assert_eq!(reply.status, 207);
+    assert!(reply.text().contains("507 Insufficient Storage") && !reply.text().contains("200 OK"));
+    assert_eq!(f.status("PROPPATCH", "/a", &[], &set(&format!("{many}<e:more/>"))).await, 400);
+    let removed = update(&format!("<D:remove><D:prop>{}</D:prop></D:remove>", many.replace(">1<", "><")));
+    let reply = f.send("PROPPATCH", "/a", &[], &removed).await;
+    assert!(reply.status == 207 && reply.text().contains("200 OK"), "what is not there may be removed");
+    assert_eq!(color(&f, "/a").await.as_deref(), Some("red"));
+}

@@ -213,22 +213,30 @@ impl Store for File {
     }
 
     async fn list(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        Ok(self.list_up_to(table, prefix, usize::MAX).await?.0)
+    }
+
+    async fn list_up_to(&self, table: Table, prefix: &str, most: usize) -> Result<(Vec<(String, Vec<u8>)>, bool)> {
         let prefix = prefix.to_owned();
         self.read(move |database| {
             let facts = match database.begin_read()?.open_table(definition(table)) {
                 Ok(facts) => facts,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+                Err(TableError::TableDoesNotExist(_)) => return Ok((Vec::new(), true)),
                 Err(error) => return Err(error.into()),
             };
-            let mut found = Vec::new();
+            let (mut found, mut bytes) = (Vec::new(), 0);
             for fact in facts.range(prefix.as_str()..)? {
                 let (key, value) = fact?;
                 if !key.value().starts_with(&prefix) {
                     break;
                 }
+                if bytes >= most {
+                    return Ok((found, false));
+                }
+                bytes += key.value().len() + value.value().len();
                 found.push((key.value().to_owned(), value.value().to_vec()));
             }
-            Ok(found)
+            Ok((found, true))
         })
         .await
     }

@@ -54,6 +54,21 @@ impl Store for Memory {
             .collect())
     }
 
+    async fn list_up_to(&self, table: Table, prefix: &str, most: usize) -> Result<(Vec<(String, Vec<u8>)>, bool)> {
+        let facts = self.facts();
+        let Some(facts) = facts.get(&table) else { return Ok((Vec::new(), true)) };
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let from_prefix = facts.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        for (key, value) in from_prefix.take_while(|(key, _)| key.starts_with(prefix)) {
+            if bytes >= most {
+                return Ok((found, false));
+            }
+            bytes += key.len() + value.len();
+            found.push((key.clone(), value.clone()));
+        }
+        Ok((found, true))
+    }
+
     async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool> {
         let mut facts = self.facts();
         let facts = facts.entry(table).or_default();

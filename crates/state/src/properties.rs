@@ -60,15 +60,21 @@ impl Properties {
         Ok(self.list(&resource(path)).await?.into_iter().map(|(_, property)| property).collect())
     }
 
-    /// The properties of the members of a folder, each with its path. One read of the store.
+    /// The properties of the members of a folder, each with its path; `None` where they take more than `most` bytes. One read of
+    /// the store, and of no more than that.
     ///
     /// # Errors
     /// As [`of`](Self::of).
-    pub async fn of_members(&self, folder: &str) -> Result<Vec<(String, Property)>> {
-        let mut found = self.list(&format!("{}{END}", inside(folder))).await?;
+    pub async fn of_members(&self, folder: &str, most: usize) -> Result<Option<Vec<(String, Property)>>> {
+        let (facts, whole) =
+            self.store.list_up_to(Table::Properties, &format!("{}{END}", inside(folder)), most).await?;
+        if !whole {
+            return Ok(None);
+        }
+        let mut found = read(facts)?;
         // The root is kept as a member of itself.
         found.retain(|(path, _)| path != "/");
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// The properties of a resource and of everything below it, each with its path.
@@ -77,9 +83,25 @@ impl Properties {
     /// As [`of`](Self::of).
     pub async fn within(&self, path: &str) -> Result<Vec<(String, Property)>> {
         let mut found = self.list(&resource(path)).await?;
-        found.extend(self.of_members(path).await?);
+        found.extend(self.of_members(path, usize::MAX).await?.unwrap_or_default());
         found.extend(self.list(&format!("{}/", inside(path))).await?);
         Ok(found)
+    }
+
+    /// Forgets the properties of a resource and of everything below it, in one step and however many they are. None is no write.
+    ///
+    /// # Errors
+    /// Those of the store; then none is forgotten.
+    pub async fn forget_within(&self, path: &str) -> Result<()> {
+        let below = inside(path);
+        let mut there = Vec::new();
+        for prefix in [resource(path), format!("{below}{END}"), format!("{below}/")] {
+            // A change waits for all others, so one that would do nothing is not begun.
+            if !self.store.list_up_to(Table::Properties, &prefix, 1).await?.0.is_empty() {
+                there.push(prefix);
+            }
+        }
+        if there.is_empty() { Ok(()) } else { self.store.remove_all(Table::Properties, there).await }
     }
 
     /// Does all changes in one step, each for the resource at its path; of two for one property the last counts.
@@ -100,14 +122,13 @@ impl Properties {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Property)>> {
-        let facts = self.store.list(Table::Properties, prefix).await?;
-        facts
-            .into_iter()
-            .map(|(key, value)| {
-                decode(&key, value).ok_or_else(|| Error::Record { table: Table::Properties.name(), key: key.clone() })
-            })
-            .collect()
+        read(self.store.list(Table::Properties, prefix).await?)
     }
+}
+
+fn read(facts: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Property)>> {
+    let unreadable = |key: &str| Error::Record { table: Table::Properties.name(), key: key.to_owned() };
+    facts.into_iter().map(|(key, value)| decode(&key, value).ok_or_else(|| unreadable(&key))).collect()
 }
 
 /// The folder of the members of `path`, as keys begin with it.

@@ -64,6 +64,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// All keys that begin with `prefix` and their values, sorted by the bytes of the key, as they stood at one moment.
     async fn list(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
 
+    /// The same from the first key on, but no further once keys and values have taken `most` bytes; and whether these are all.
+    async fn list_up_to(&self, table: Table, prefix: &str, most: usize) -> Result<(Vec<(String, Vec<u8>)>, bool)>;
+
     /// In one step: if the value is `expected` (`None`: absent), sets it to `value` (`None`: removes it). Answers whether it
     /// did.
     async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool>;

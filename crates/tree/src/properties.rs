@@ -17,7 +17,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 use crate::locks::Claim;
 use crate::transfer::Job;
 use crate::tree::Tree;
-use crate::view::View;
+use crate::view::{Access, View};
 use crate::{Error, Problem, Result, TreePath};
 
 /// The longest value, in bytes.
@@ -28,6 +28,9 @@ pub const MOST_PROPERTIES: usize = 1000;
 const MOST_BYTES: usize = 1024 * 1024;
 /// How many members are looked at together, after a change that was not done for all.
 const LOOKS_AT_ONCE: usize = 16;
+
+/// The most bytes of the properties of a folder's members that are read together.
+const MOST_BYTES_TOGETHER: usize = 4 * 1024 * 1024;
 
 /// The properties of the members of one folder.
 #[derive(Clone, Debug, Default)]
@@ -67,13 +70,15 @@ impl View {
         self.tree().properties.of(&key(&at)).await.map_err(|error| failed(&at, &error))
     }
 
-    /// The dead properties of the members of a folder, with one read of the state store.
+    /// The dead properties of the members of a folder, with one read of the state store; `None` where they take more memory
+    /// than one request may: then each member is to be asked for.
     ///
     /// # Errors
     /// [`Problem::State`] where they cannot be read.
-    pub async fn properties_of_members(&self, folder: &RelPath) -> Result<MemberProperties> {
+    pub async fn properties_of_members(&self, folder: &RelPath) -> Result<Option<MemberProperties>> {
         let at = self.tree_path(folder);
-        let found = self.tree().properties.of_members(&key(&at)).await.map_err(|error| failed(&at, &error))?;
+        let found = self.tree().properties.of_members(&key(&at), MOST_BYTES_TOGETHER).await;
+        let Some(found) = found.map_err(|error| failed(&at, &error))? else { return Ok(None) };
         let mut members: HashMap<String, Vec<Property>> = HashMap::new();
         for (path, property) in found {
             let name = path.rsplit('/').next().unwrap_or_default();
@@ -82,13 +87,13 @@ impl View {
                 None => drop(members.insert(name.to_owned(), vec![property])),
             }
         }
-        Ok(MemberProperties(members))
+        Ok(Some(MemberProperties(members)))
     }
 
     /// Changes dead properties of one resource, all of them or none.
     ///
     /// # Errors
-    /// Those of [`writable`](Self::writable); nothing stands there; [`Problem::PropertyLimit`] where a value is longer than
+    /// Those of [`may_have_properties`](Self::may_have_properties); nothing stands there; [`Problem::PropertyLimit`] where a value is longer than
     /// [`LONGEST_PROPERTY`] or the resource would have more than [`MOST_PROPERTIES`]; [`Problem::State`] where they cannot
     /// be kept.
     pub async fn set_properties(&self, path: &RelPath, changes: Vec<PropertyChange>) -> Result<()> {
@@ -116,16 +121,39 @@ impl View {
         self.tree().within_limits(&stored, changes).await
     }
 
+    /// Whether the properties of the entry may be changed, as far as rights and mounts go. Unlike what stands there, those of
+    /// a mount point may: they are kept by its path, which the configuration gives. Asks no storage.
+    ///
+    /// # Errors
+    /// As [`writable`](Self::writable), without [`Problem::MountPoint`].
+    pub fn may_have_properties(&self, path: &RelPath) -> Result<()> {
+        let at = self.tree_path(path);
+        if self.access() == Access::ReadOnly {
+            return Err(Error::new(Problem::ReadOnly, &at));
+        }
+        self.tree().may_have_properties(&at)
+    }
+
     /// A resource whose properties may be changed, as it is stored.
     async fn with_properties(&self, path: &RelPath) -> Result<TreePath> {
-        self.writable(path)?;
+        self.may_have_properties(path)?;
         let (stored, _) = self.tree().find(&self.tree_path(path)).await?;
-        self.tree().writable_spot(&stored)?;
+        self.tree().may_have_properties(&stored)?;
         Ok(stored)
     }
 }
 
 impl Tree {
+    fn may_have_properties(&self, path: &TreePath) -> Result<()> {
+        match self.writable_spot(path) {
+            Err(error) if error.problem() == Problem::MountPoint => match self.spot(path)? {
+                Some(spot) if spot.mount.options().read_only => Err(Error::new(Problem::ReadOnly, path)),
+                _ => Ok(()),
+            },
+            spot => spot.map(drop),
+        }
+    }
+
     async fn within_limits(&self, path: &TreePath, changes: &[PropertyChange]) -> Result<()> {
         let known = self.properties.of(&key(path)).await.map_err(|error| failed(path, &error))?;
         let size = |property: &Property| property.namespace.len() + property.name.len() + property.value.len();
@@ -153,11 +181,7 @@ impl Tree {
 
     /// Forgets the properties of what is gone, or of what was there before something new came: of a path and all below.
     pub(crate) async fn forget_properties(&self, path: &TreePath) {
-        let forgotten = async {
-            let found = self.properties.within(&key(path)).await?;
-            self.properties.change(found.into_iter().map(removed).collect()).await
-        };
-        if let Err(error) = forgotten.await {
+        if let Err(error) = self.properties.forget_within(&key(path)).await {
             tracing::warn!(%path, %error, "the properties of what is gone are not forgotten; what comes there next may show them");
         }
     }

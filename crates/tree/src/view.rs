@@ -38,6 +38,10 @@ impl View {
         Self { tree, root, access }
     }
 
+    pub(crate) fn access(&self) -> Access {
+        self.access
+    }
+
     pub(crate) fn tree(&self) -> &Arc<Tree> {
         &self.tree
     }

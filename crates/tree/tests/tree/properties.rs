@@ -7,7 +7,7 @@ use davmux_driver::Removal;
 use davmux_driver_testkit::{Fault, Memory, Op};
 use davmux_tree::{
     Access, Driver, ErrorKind, Kind, LONGEST_PROPERTY, MOST_PROPERTIES, Problem, Property, PropertyChange, Result,
-    Transfer, View,
+    Transfer, View, When,
 };
 
 use crate::support::*;
@@ -145,12 +145,12 @@ async fn a_folder_tells_those_of_its_members_and_asks_no_storage() {
         mark(view, what).await;
     }
     one.log().clear();
-    let members = view.properties_of_members(&path("f")).await.unwrap();
+    let members = view.properties_of_members(&path("f")).await.unwrap().unwrap();
     assert_eq!(members.of("a").len(), 1);
     assert_eq!(members.of("e\u{301}"), members.of("\u{e9}"));
     assert_eq!(members.of("\u{e9}").len(), 1);
     assert_eq!((members.of("s").len(), members.of("deep").len()), (1, 0));
-    assert!(view.properties_of_members(&path("f/a")).await.unwrap().is_empty());
+    assert!(view.properties_of_members(&path("f/a")).await.unwrap().unwrap().is_empty());
     assert_eq!(one.log().total(), 0);
 }
 
@@ -170,7 +170,19 @@ async fn limits_and_rights_are_kept() {
     assert_eq!(problem(set(view, "a", large).await), Problem::PropertyLimit);
     assert!(view.properties(&path("a")).await.unwrap().is_empty());
     assert!(set(view, "none", vec![change("p", "1")]).await.unwrap_err().is_not_found());
-    assert_eq!(problem(set(view, "", vec![change("p", "1")]).await), Problem::MountPoint);
     let reader = View::new(Arc::clone(&one.tree), at("/"), Access::ReadOnly);
     assert_eq!(problem(set(&reader, "a", vec![change("p", "1")]).await), Problem::ReadOnly);
+}
+
+#[tokio::test]
+async fn a_mount_point_and_a_folder_above_it_have_properties_of_their_own() {
+    let one = folders();
+    fill(&one.view, &["a"]).await;
+    for there in ["", "a"] {
+        one.view.set_properties(&path(there), vec![change("p", there)]).await.unwrap();
+    }
+    assert_eq!(one.view.properties(&path("")).await.unwrap()[0].value, "");
+    assert!(one.view.delete(&path("a"), When::Always).await.unwrap().is_empty());
+    assert_eq!(one.view.properties(&path("")).await.unwrap().len(), 1, "what is above stays");
+    assert!(one.view.properties(&path("a")).await.unwrap().is_empty());
 }

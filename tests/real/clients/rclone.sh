@@ -13,7 +13,7 @@ mv "up/sub folder/ünder & plus+/large.bin" up/large.bin
 for n in $(seq 40); do printf 'file %s\n' "$n" >"up/sub folder/file $n.txt"; done
 # Go sends the password to the same host name, whatever the port: under its other name it can be redirected.
 asked=${url/127.0.0.1/localhost}
-export RCLONE_CONFIG=$dir/none RCLONE_WEBDAV_URL=$asked RCLONE_WEBDAV_VENDOR=other RCLONE_RETRIES=1 RCLONE_LOW_LEVEL_RETRIES=1
+export RCLONE_CONFIG=$dir/none RCLONE_CACHE_DIR=$dir/cache RCLONE_WEBDAV_URL=$asked RCLONE_WEBDAV_VENDOR=other RCLONE_RETRIES=1 RCLONE_LOW_LEVEL_RETRIES=1
 : >none
 if [ -n "$user" ]; then
   RCLONE_WEBDAV_USER=$user RCLONE_WEBDAV_PASS=$("$rclone" obscure - <<<"$password")
@@ -44,20 +44,23 @@ rc cat :webdav:moved/none.txt 2>none.txt && fail "a missing file is there"
 
 # As a file system, where the machine has FUSE.
 mounted=
+arrived() {
+  for _ in $(seq 300); do [ "$(status PROPFIND "$1" -H 'Depth: 0')" = 207 ] && return; sleep 0.1; done
+  return 1
+}
 on_fuse() {
   [ -w /dev/fuse ] && command -v fusermount3 >/dev/null || { mounted=", no mount: no FUSE here"; return; }
   mkdir drive
-  "$rclone" mount :webdav:moved "$dir/drive" --vfs-cache-mode writes --vfs-write-back 0s >mount.txt 2>&1 &
+  "$rclone" mount :webdav:moved "$dir/drive" --vfs-cache-mode writes --vfs-write-back 100ms >mount.txt 2>&1 &
   pid=$!
   trap 'fusermount3 -uz "$dir/drive" 2>/dev/null; kill $pid 2>/dev/null' EXIT
   for _ in $(seq 150); do mountpoint -q drive && break; kill -0 $pid 2>/dev/null || break; sleep 0.2; done
   mountpoint -q drive || { kill $pid 2>/dev/null; mounted=", no mount: $(tail -1 mount.txt)"; return; }
-  diff -r up drive \
-    && cp files/large.bin 'drive/new 🎬.bin' && mkdir drive/made && mv 'drive/new 🎬.bin' drive/made/ && cmp files/large.bin 'drive/made/new 🎬.bin' \
+  # A file that was written is uploaded after it was closed.
+  diff -r up drive && cp files/large.bin 'drive/new 🎬.bin' && mkdir drive/made && arrived 'moved/new 🎬.bin' \
+    && mv 'drive/new 🎬.bin' drive/made/ && cmp files/large.bin 'drive/made/new 🎬.bin' && arrived 'moved/made/new 🎬.bin' \
     && rm 'drive/sub folder/file 9.txt'
   local works=$?
-  # It uploads after the file was closed, and when it is unmounted what it still has stays in its cache.
-  for _ in $(seq 150); do [ "$(status PROPFIND 'moved/made/new 🎬.bin' -H 'Depth: 0')" = 207 ] && break; sleep 0.2; done
   fusermount3 -u drive && wait $pid
   trap - EXIT
   [ $works = 0 ] || fail "the mounted drive does not work"

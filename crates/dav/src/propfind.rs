@@ -28,7 +28,7 @@ const CHUNK: usize = 1024 * 1024;
 
 /// Answers a PROPFIND.
 pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
-    let depth = finite_depth(&call)?;
+    let depth = depth(&call)?;
     call.judge().await?;
     let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let (target, listing) = match depth {
@@ -40,7 +40,12 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
                 node => (node, None),
             },
         },
-        Depth::Zero | Depth::Infinity => (call.view.stat(&call.path).await?, None),
+        Depth::Zero => (call.view.stat(&call.path).await?, None),
+        // Nothing is below a file: webdav4 asks for one without a Depth.
+        Depth::Infinity => match call.view.stat(&call.path).await? {
+            node if node.is_dir() => return Err(infinite()),
+            node => (node, None),
+        },
     };
     let locks = match ask.wants_locks() {
         true => {
@@ -80,7 +85,10 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
 /// Answers a PROPFIND of a folder above the tree: the way to it, and nothing else, so that a client that looks at the
 /// top of the server before it looks at its mount finds something.
 pub(crate) async fn above(call: Call, depth_of_folder: usize, mut body: Incoming) -> Answer {
-    let depth = finite_depth(&call)?;
+    let depth = depth(&call)?;
+    if depth == Depth::Infinity {
+        return Err(infinite());
+    }
     let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let properties = properties(&call, &ask, Vec::new(), None, Dead::none(&ask));
     let mut out = BytesMut::from(START);
@@ -98,12 +106,14 @@ fn multistatus(body: Body) -> Response<Body> {
     full(StatusCode::MULTI_STATUS, XML, body)
 }
 
-/// 0 or 1; no header means infinity (RFC 4918 section 9.1), and that is refused.
-fn finite_depth(call: &Call) -> Result<Depth, Failure> {
-    match headers::depth(&call.headers)? {
-        Some(depth @ (Depth::Zero | Depth::One)) => Ok(depth),
-        Some(Depth::Infinity) | None => Err(Failure::condition(StatusCode::FORBIDDEN, Condition::FiniteDepth)),
-    }
+/// No header means infinity (RFC 4918 section 9.1).
+fn depth(call: &Call) -> Result<Depth, Failure> {
+    Ok(headers::depth(&call.headers)?.unwrap_or(Depth::Infinity))
+}
+
+/// What a folder is refused with that is asked for with all below it.
+fn infinite() -> Failure {
+    Failure::condition(StatusCode::FORBIDDEN, Condition::FiniteDepth)
 }
 
 fn properties(

@@ -14,19 +14,25 @@ except ImportError:
 class Dav:
     def __init__(self, url, user, password):
         self.loop = asyncio.new_event_loop()
-        self.client = Client(url, user, password)
+        self.client = self.now(self.made(url, user, password))
+
+    async def made(self, url, user, password):
+        return Client(url, user, password)
 
     def now(self, work):
         return self.loop.run_until_complete(work)
+
+    def close(self):
+        self.now(self.client.close())
 
     def mkdir(self, path):
         self.now(self.client.mkdir(path))
 
     def put(self, file, path):
-        self.now(self.client.upload_sync(str(file), path) if hasattr(self.client, "upload_sync") else self.client.upload_file(path, str(file)))
+        self.now(self.client.upload_file(path, file))
 
     def get(self, path, file):
-        self.now(self.client.download_file(path, str(file)))
+        self.now(self.client.download_file(path, file))
 
     def names(self, path):
         return [each.rstrip("/").rsplit("/", 1)[-1] for each in self.now(self.client.list_files(path + "/"))]

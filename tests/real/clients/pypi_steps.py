@@ -1,7 +1,7 @@
 """What every Python client of this folder is asked to do: the same steps, checked by their results and once more by urllib.
 
 A client's own file gives `run` a class with these methods on paths without a leading slash: mkdir, put(file, path),
-get(path, file), names(path), size(path), exists(path), copy, move, delete; part(path, offset, length) where it can.
+get(path, file), names(path), size(path), exists(path), copy, move, delete; part(path, offset, length) and close() where it can.
 Its constructor takes the URL, the user and the password.
 """
 
@@ -109,17 +109,20 @@ def run(name, client, names=NAMES):
     dav.move(folder, f"{top}/other folder")
     seen.same(f"{top}/other folder/100 % #1.txt", contents["100 % #1.txt"])
     seen.gone(folder)
-    if dav.exists(f"{top}/none.txt") or not dav.exists(f"{top}/other folder"):
+    if dav.exists(f"{top}/none.txt") or not dav.exists(f"{top}/other folder/empty.txt"):
         fail("what is there and what is not are mistaken for each other")
     dav.delete(f"{top}/moved 🎬.txt")
     seen.gone(f"{top}/moved 🎬.txt")
     dav.delete(top)
     seen.gone(top)
     if user:
+        refused = client(url, user, "wrong")
         try:
-            client(url, user, "wrong").names("")
+            refused.names("")
         except Exception:
             pass
         else:
             fail("a wrong password was taken")
+        getattr(refused, "close", lambda: None)()
+    getattr(dav, "close", lambda: None)()
     print(f"{name}: {len(contents)} files, put, got, listed, overwritten, copied, moved, deleted")

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from pypi_steps import not_installed, run
+from pypi_steps import NAMES, not_installed, run
 
 try:
     from webdav4.client import Client
@@ -31,4 +31,5 @@ class Dav:
             return file.read(length)
 
 
-run("webdav4 " + version("webdav4"), Dav)
+# It puts a name into a URL as it stands.
+run("webdav4 " + version("webdav4"), Dav, [name for name in NAMES if "?" not in name and "#" not in name])

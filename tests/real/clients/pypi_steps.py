@@ -101,13 +101,15 @@ def run(name, client, names=NAMES):
     seen.same(f"{folder}/plain.txt", contents["large.bin"])
     dav.put(work / "two words.txt", f"{folder}/plain.txt")
     seen.same(f"{folder}/plain.txt", contents["two words.txt"])
-    dav.copy(f"{folder}/a & b.txt", f"{top}/ünder & copy #1.txt")
-    seen.same(f"{top}/ünder & copy #1.txt", contents["a & b.txt"])
-    dav.move(f"{top}/ünder & copy #1.txt", f"{top}/moved 🎬.txt")
+    copy = f"{top}/ünder & copy.txt"
+    dav.copy(f"{folder}/a & b.txt", copy)
+    seen.same(copy, contents["a & b.txt"])
+    dav.move(copy, f"{top}/moved 🎬.txt")
     seen.same(f"{top}/moved 🎬.txt", contents["a & b.txt"])
-    seen.gone(f"{top}/ünder & copy #1.txt")
+    seen.gone(copy)
     dav.move(folder, f"{top}/other folder")
-    seen.same(f"{top}/other folder/100 % #1.txt", contents["100 % #1.txt"])
+    for each in names[1:]:
+        seen.same(f"{top}/other folder/{each}", contents[each])
     seen.gone(folder)
     if dav.exists(f"{top}/none.txt") or not dav.exists(f"{top}/other folder/empty.txt"):
         fail("what is there and what is not are mistaken for each other")

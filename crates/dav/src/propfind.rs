@@ -41,7 +41,7 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
             },
         },
         Depth::Zero => (call.view.stat(&call.path).await?, None),
-        // Nothing is below a file: webdav4 asks for one without a Depth.
+        // Nothing is below a file.
         Depth::Infinity => match call.view.stat(&call.path).await? {
             node if node.is_dir() => return Err(infinite()),
             node => (node, None),
@@ -106,9 +106,11 @@ fn multistatus(body: Body) -> Response<Body> {
     full(StatusCode::MULTI_STATUS, XML, body)
 }
 
-/// No header means infinity (RFC 4918 section 9.1).
+/// No header is 0 here. RFC 4918 section 9.1 wants it sent always, and takes it for infinity where it is not; but those who
+/// leave it out mean the resource alone (skshetry/webdav4#178, perry-mitchell/webdav-fs#1, xbmc/xbmc#2361), and would be
+/// refused at each folder.
 fn depth(call: &Call) -> Result<Depth, Failure> {
-    Ok(headers::depth(&call.headers)?.unwrap_or(Depth::Infinity))
+    Ok(headers::depth(&call.headers)?.unwrap_or(Depth::Zero))
 }
 
 /// What a folder is refused with that is asked for with all below it.

@@ -98,25 +98,41 @@ async fn a_body_asks_for_one_thing_and_in_well_formed_xml() {
 }
 
 #[tokio::test]
-async fn depths_other_than_0_and_1_are_refused() {
+async fn a_folder_is_not_listed_without_end_and_a_file_has_none() {
     let f = fixture();
-    for (headers, status) in [
-        (&[("depth", "infinity")][..], 403),
-        (&[("depth", "Infinity")], 403),
-        (&[], 403),
-        (&[("depth", "2")], 400),
-        (&[("depth", "-1")], 400),
-        (&[("depth", "")], 400),
-        (&[("depth", "0, 1")], 400),
-        (&[("depth", "1"), ("depth", "1")], 400),
-    ] {
-        for url in ["/d", "/"] {
-            assert_eq!(f.status("PROPFIND", url, headers, "").await, status, "{url} {headers:?}");
+    for depth in ["infinity", "Infinity"] {
+        for url in ["/", "/d", "/d/"] {
+            let reply = f.send("PROPFIND", url, &[("depth", depth)], "").await;
+            assert_eq!(reply.status, 403, "{url}");
+            assert!(reply.text().contains("<D:error xmlns:D=\"DAV:\"><D:propfind-finite-depth/></D:error>"));
         }
-        // Nothing is below a file.
-        let of_file = if status == 403 { 207 } else { status };
-        assert_eq!(f.status("PROPFIND", "/d/a", headers, "").await, of_file, "{headers:?}");
+        assert_eq!(f.status("PROPFIND", "/d/a", &[("depth", depth)], "").await, 207);
+        assert_eq!(f.status("PROPFIND", "/none", &[("depth", depth)], "").await, 404);
     }
+    for headers in [
+        &[("depth", "2")][..],
+        &[("depth", "-1")],
+        &[("depth", "")],
+        &[("depth", "0, 1")],
+        &[("depth", "1"), ("depth", "1")],
+    ] {
+        for url in ["/d", "/d/a", "/"] {
+            assert_eq!(f.status("PROPFIND", url, headers, "").await, 400, "{url} {headers:?}");
+        }
+    }
+}
+
+/// As webdav4 asks whether something is there, and what it is (skshetry/webdav4#178).
+#[tokio::test]
+async fn who_names_no_depth_means_the_resource_alone() {
+    let f = fixture();
+    for (url, href) in [("/d", "/d/"), ("/d/a", "/d/a"), ("/", "/")] {
+        let reply = f.send("PROPFIND", url, &[], "").await;
+        assert_eq!(reply.status, 207);
+        assert_eq!(reply.text(), f.send("PROPFIND", url, &[("depth", "0")], "").await.text());
+        assert!(reply.text().contains(&format!("<D:href>{href}</D:href>")));
+    }
+    assert_eq!(f.status("PROPFIND", "/none", &[], "").await, 404);
 }
 
 #[tokio::test]

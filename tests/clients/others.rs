@@ -196,3 +196,58 @@ async fn cyberduck_keeps_the_time_of_an_upload() {
         assert_eq!(elements(&found(&after)[&path], "getlastmodified"), [kept], "{root}");
     }
 }
+
+/// laurent22/joplin `packages/lib/WebDavApi.js`: a tag that is none, and other at each request, stands in If-None-Match of all but
+/// GET and HEAD, so that no cache on the way answers.
+const JOPLIN: &str = "{method} {path} HTTP/1.1
+{header}
+Authorization: {basic}
+If-None-Match: JoplinIgnore-42130
+User-Agent: Joplin/1.0
+Content-Length: {length}
+Accept: */*
+Accept-Encoding: gzip,deflate
+Host: {host}";
+
+const JOPLIN_PROPS: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+\t\t\t<d:propfind xmlns:d=\"DAV:\">
+\t\t\t\t<d:prop xmlns:oc=\"http://owncloud.org/ns\">
+\t\t\t\t\t<d:getlastmodified/><d:resourcetype/>
+\t\t\t\t</d:prop>
+\t\t\t</d:propfind>";
+
+#[tokio::test]
+async fn joplin_syncs_its_notes_with_a_tag_that_matches_nothing() {
+    let site = Site::start().await;
+    for root in ROOTS {
+        let (folder, note) = (format!("{root}/Joplin"), format!("{root}/Joplin/aa.md"));
+        let call = |method: &str, path: &str, header: &str, body: &str| {
+            raw(JOPLIN, body, &[("method", method), ("path", path), ("header", header)])
+        };
+        assert_eq!(send(&site, call("MKCOL", &folder, "Accept: */*", "")).await.status, StatusCode::CREATED, "{root}");
+        // A new note, and the same one changed.
+        for (content, status) in [("first", StatusCode::CREATED), ("second", StatusCode::NO_CONTENT)] {
+            let put = call("PUT", &note, "Content-Type: application/octet-stream", content);
+            assert_eq!(send(&site, put).await.status, status, "{root}: {content}");
+        }
+        let listed = send(&site, call("PROPFIND", &folder, "Depth: 1", JOPLIN_PROPS)).await;
+        assert_eq!(
+            listed.status,
+            StatusCode::MULTI_STATUS,
+            "{root}: not a 412, as of servers that take the tag for true"
+        );
+        // `statFromResource_`: a file without a date is an error, a folder without one is not.
+        let found = found(&listed);
+        httpdate::parse_http_date(&elements(&found[&note], "getlastmodified")[0]).unwrap();
+        assert!(found[&format!("{folder}/")].contains("<D:collection/>"), "{root}");
+        let gone = call("PROPFIND", &format!("{folder}/bb.md"), "Depth: 0", JOPLIN_PROPS);
+        assert_eq!(send(&site, gone).await.status, StatusCode::NOT_FOUND, "{root}");
+        let read = call("GET", &note, "Accept: */*", "").without("If-None-Match");
+        assert_eq!(send(&site, read).await.text(), "second", "{root}");
+        assert_eq!(
+            send(&site, call("DELETE", &note, "Accept: */*", "")).await.status,
+            StatusCode::NO_CONTENT,
+            "{root}"
+        );
+    }
+}

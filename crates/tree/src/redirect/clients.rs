@@ -159,6 +159,13 @@ pub const CLIENTS: &[ClientRow] = &[
         Seek::Unknown,
         "bitfireAT/davx5-ose#1564: its mounts follow no redirect",
     ),
+    row(
+        "^Joplin/",
+        Follow::No,
+        Carry::Unknown,
+        Seek::Here,
+        "laurent22/joplin#5068: cannot sync where downloads go elsewhere",
+    ),
     // Players.
     row(
         "^Kodi[^/]*/|Kodi_Fork_",
@@ -306,6 +313,7 @@ mod tests {
         // miquels/webdav-handler-rs#17
         ("RaiDrive/2021.5.20.0", [false, false, false]),
         ("DAVx5/4.4.9-ose (2025/05/05; dav4jvm; okhttp/4.12.0) Android/15", [false, false, false]),
+        ("Joplin/1.0", [false, false, false]),
         ("Kodi/21.1 (X11; Linux x86_64) App_Bitness/64 Version/21.1", [true, true, true]),
         ("VLC/3.0.20 LibVLC/3.0.20", [true, true, true]),
         ("nPlayer/3.12", [true, false, true]),

@@ -9,7 +9,8 @@ use http::StatusCode;
 use super::{Connection, Raw, Site, found, lasts, raw, token};
 use crate::support::Answer;
 
-/// `webdavlib/webdavlib.c`: what asks before anything is mounted.
+/// `webdavlib/webdavlib.c`: what asks before anything is mounted, to find a proxy that wants a password. The dialog that asks for
+/// the server's comes whatever is answered (`WebDAVPlugin/WebDAV_Mount.c`), unless it is an error.
 const PROBE: &str = "OPTIONS {path} HTTP/1.1
 Host: {host}
 User-Agent: WebDAVLib/1.3

@@ -63,8 +63,10 @@ enum Says {
 }
 use Says::{HasIt, HasItOrNo, No, Yes};
 
+type Headers = &'static [(&'static str, &'static str)];
+
 /// The conditions of RFC 9110, on the version `"v0"` of Sun, 09 Sep 2001 01:46:40, and on nothing.
-const HTTP: &[(&[(&str, &str)], Says, Says)] = &[
+const HTTP: &[(Headers, Says, Says)] = &[
     (&[("if-match", "\"v0\"")], Yes, No),
     (&[("if-match", "\"no\"")], No, No),
     (&[("if-match", "\"no\", \"v0\"")], Yes, No),

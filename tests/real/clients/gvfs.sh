@@ -7,7 +7,7 @@ need dbus-run-session dbus
 
 # The rest runs inside of the session.
 if [ "${DAVMUX_IN_SESSION:-}" != yes ]; then
-  export DAVMUX_IN_SESSION=yes GIO_USE_VFS=gvfs
+  export DAVMUX_IN_SESSION=yes GIO_USE_VFS=gvfs GVFS_DISABLE_FUSE=1
   runtime=$(mktemp -d) && export XDG_RUNTIME_DIR=$runtime HOME=$runtime
   # The session's programs say much at its end that nobody needs to know.
   dbus-run-session -- bash "$0" "$@" 2>"$work/gvfs.err"

@@ -14,7 +14,7 @@ use crate::conditional::range_counts;
 use crate::headers::lenient;
 use crate::preconditions::Judged;
 use crate::status::Failure;
-use crate::{html, media_types, range};
+use crate::{headers, html, media_types, range};
 
 /// Redirect or relay, and why; stands in the extensions of the answer to a GET of a file, for the access log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct ReadDecision {
 
 /// Answers a GET or a HEAD.
 pub(crate) async fn get(call: Call) -> Answer {
+    if headers::wants_fresh(&call.headers) {
+        call.view.renew(&call.path).await?;
+    }
     let judged = call.judge().await?;
     if judged.not_modified {
         return Ok(not_modified(judged.node.flatten().as_ref()));

@@ -1,5 +1,6 @@
 //! Reading request headers: those that may stand only once, and those with two or three words.
 
+use davmux_tree::redirect::means_no_cache;
 use http::header::{HeaderMap, HeaderName};
 
 use crate::status::Failure;
@@ -104,6 +105,15 @@ pub(crate) fn prefers(headers: &HeaderMap, preference: &str) -> bool {
     })
 }
 
+/// Whether the client will not have what is kept: `Cache-Control: no-cache` (RFC 9111 section 5.2.1.4), or `Pragma: no-cache`
+/// where there is no Cache-Control (section 5.4). Not where the client says so with every request.
+pub(crate) fn wants_fresh(headers: &HeaderMap) -> bool {
+    let name = if headers.contains_key("cache-control") { "cache-control" } else { "pragma" };
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|directive| directive.trim().eq_ignore_ascii_case("no-cache")))
+        && means_no_cache(lenient(headers, "user-agent").unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +142,28 @@ mod tests {
         assert_eq!(number(&with("n", &["12"]), "n").unwrap(), Some(12));
         for bad in ["", "+1", "-1", "1 2", "0x1", "99999999999999999999"] {
             assert!(number(&with("n", &[bad]), "n").is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_unwanted_by_one_word_unless_the_client_always_says_it() {
+        for (cache_control, pragma, fresh) in [
+            ("no-cache", "", true),
+            ("max-age=0, No-Cache", "", true),
+            ("no-store", "", false),
+            ("max-age=0", "no-cache", false),
+            ("", "no-cache", true),
+            ("", "", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("cache-control", cache_control), ("pragma", pragma)] {
+                if !value.is_empty() {
+                    headers.insert(name, HeaderValue::from_static(value));
+                }
+            }
+            assert_eq!(wants_fresh(&headers), fresh, "{cache_control:?} {pragma:?}");
+            headers.insert("user-agent", HeaderValue::from_static("Microsoft-WebDAV-MiniRedir/10.0.22631"));
+            assert!(!wants_fresh(&headers));
         }
     }
 

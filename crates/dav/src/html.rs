@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use crate::body::Body;
 use crate::call::{Answer, Call};
 use crate::dates::put_iso_date;
+use crate::headers;
 use crate::path::put_escaped;
 use crate::status::Failure;
 use crate::xml::put_text;
@@ -20,6 +21,9 @@ const MOST_MEMBERS: usize = 20_000;
 
 /// Answers with all members of a folder, folders first. A page that would be short is not sent: an error comes in its place.
 pub(crate) async fn folder(call: &Call) -> Answer {
+    if headers::wants_fresh(&call.headers) {
+        call.view.renew_listing(&call.path).await?;
+    }
     let mut listing = call.view.list(&call.path).await?;
     let mut nodes: Vec<Node> = Vec::new();
     while let Some(page) = listing.next().await {

@@ -31,6 +31,12 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
     let depth = depth(&call)?;
     call.judge().await?;
     let ask = Ask::parse(&collect(&mut body, LONGEST_BODY).await?)?;
+    if headers::wants_fresh(&call.headers) {
+        match depth {
+            Depth::One => call.view.renew_listing(&call.path).await?,
+            Depth::Zero | Depth::Infinity => call.view.renew(&call.path).await?,
+        }
+    }
     let (target, listing) = match depth {
         Depth::One => match call.view.list(&call.path).await {
             // It is a folder then, and in a bucket nothing more is to be known of it.

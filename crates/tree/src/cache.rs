@@ -5,6 +5,9 @@
 //! never kept behind it (a cache's own invalidation would not stop a load that is under way). Changes made here are put
 //! into the kept listing itself, so the next listing after an upload costs nothing and shows it.
 //!
+//! Somebody who will not have what is kept (`Cache-Control: no-cache`) raises a folder's generation too, and what was kept
+//! before of its members one by one does not count any more.
+//!
 //! Generations live in a fixed number of slots; two folders that share one only lose a chance to keep something.
 
 use std::collections::BTreeMap;
@@ -109,6 +112,23 @@ pub(crate) struct Stamp {
     epoch: u64,
 }
 
+/// The generation of the folders that share a slot.
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u64,
+    /// Nothing that was kept in an earlier generation counts.
+    renewed: u64,
+}
+
+/// What is kept of one path by itself.
+#[derive(Clone, Debug)]
+struct Lone {
+    found: Option<Kept>,
+    until: Instant,
+    /// That of its folder when it was kept.
+    generation: u64,
+}
+
 /// Changes of whole subtrees.
 #[derive(Debug, Default)]
 struct Deep {
@@ -119,8 +139,8 @@ struct Deep {
 #[derive(Debug)]
 pub(crate) struct Cache {
     folders: Moka<TreePath, Arc<Folder>>,
-    lone: Moka<TreePath, (Option<Kept>, Instant)>,
-    slots: Vec<Mutex<u64>>,
+    lone: Moka<TreePath, Lone>,
+    slots: Vec<Mutex<Slot>>,
     /// With fixed keys: which folders share a slot is the same in each run.
     hasher: BuildHasherDefault<DefaultHasher>,
     deep: Mutex<Deep>,
@@ -134,7 +154,7 @@ impl Cache {
                 .max_capacity(LISTING_MEMORY)
                 .build(),
             lone: Moka::builder().max_capacity(LONE_ENTRIES).build(),
-            slots: (0..SLOTS).map(|_| Mutex::new(0)).collect(),
+            slots: (0..SLOTS).map(|_| Mutex::default()).collect(),
             hasher: BuildHasherDefault::default(),
             deep: Mutex::new(Deep::default()),
         }
@@ -145,7 +165,7 @@ impl Cache {
         (self.hasher.hash_one(folder) % SLOTS as u64) as usize
     }
 
-    fn generation(&self, slot: usize) -> MutexGuard<'_, u64> {
+    fn at(&self, slot: usize) -> MutexGuard<'_, Slot> {
         self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -156,20 +176,20 @@ impl Cache {
     /// To be taken before a storage is asked about `folder` or its members.
     pub(crate) fn stamp(&self, folder: &TreePath) -> Stamp {
         let slot = self.slot(folder);
-        Stamp { slot, generation: *self.generation(slot), epoch: self.deep().epoch }
+        Stamp { slot, generation: self.at(slot).generation, epoch: self.deep().epoch }
     }
 
     /// Whether nothing changed since.
     pub(crate) fn stands(&self, stamp: Stamp) -> bool {
-        *self.generation(stamp.slot) == stamp.generation && self.deep().epoch == stamp.epoch
+        self.at(stamp.slot).generation == stamp.generation && self.deep().epoch == stamp.epoch
     }
 
     /// Runs `keep` only if nothing of `path` changed since the stamp, and no change slips in between.
     fn keep(&self, path: &TreePath, stamp: Stamp, keep: impl FnOnce()) {
-        let generation = self.generation(stamp.slot);
+        let slot = self.at(stamp.slot);
         let deep = self.deep();
         let overlaps = |changing: &TreePath| path.is_within(changing);
-        if *generation == stamp.generation && deep.epoch == stamp.epoch && !deep.under_way.iter().any(overlaps) {
+        if slot.generation == stamp.generation && deep.epoch == stamp.epoch && !deep.under_way.iter().any(overlaps) {
             keep();
         }
     }
@@ -197,17 +217,17 @@ impl Cache {
         if ttl.is_zero() {
             return;
         }
-        self.keep(path, stamp, || self.set(path, found, ttl));
+        self.keep(path, stamp, || self.set(path, found, ttl, stamp.generation));
     }
 
-    fn set(&self, path: &TreePath, found: Option<Kept>, ttl: Duration) {
+    fn set(&self, path: &TreePath, found: Option<Kept>, ttl: Duration, generation: u64) {
         if let Some(folder) = self.parent_listing(path) {
             folder.set(path.name(), found.as_ref());
         }
         if !found.as_ref().is_some_and(|kept| kept.node.is_dir()) {
             self.folders.invalidate(path);
         }
-        self.lone.insert(path.clone(), (found, Instant::now() + ttl));
+        self.lone.insert(path.clone(), Lone { found, until: Instant::now() + ttl, generation });
     }
 
     pub(crate) fn listing(&self, folder: &TreePath) -> Option<Arc<Folder>> {
@@ -223,26 +243,45 @@ impl Cache {
             return folder.get(path.name()).map_or(Known::Absent, Known::Present);
         }
         match self.lone.get(path) {
-            Some((found, until)) if Instant::now() < until => found.map_or(Known::Absent, Known::Present),
+            Some(Lone { found, until, generation }) if Instant::now() < until && self.counts(path, generation) => {
+                found.map_or(Known::Absent, Known::Present)
+            }
             _ if self.listing(path).is_some() => Known::Present(Kept::told(Node::folder(path.name()))),
             _ => Known::No,
         }
     }
 
+    fn counts(&self, path: &TreePath, generation: u64) -> bool {
+        generation >= self.at(self.slot(&path.parent().unwrap_or_else(TreePath::root))).renewed
+    }
+
+    /// What is kept of the members of a folder does not count any more, nor does what a load brings that is under way.
+    pub(crate) fn renew(&self, folder: &TreePath) {
+        let mut slot = self.at(self.slot(folder));
+        slot.generation += 1;
+        slot.renewed = slot.generation;
+        self.folders.invalidate(folder);
+    }
+
+    /// Forgets all that is kept of a path and of what is below it.
+    pub(crate) fn refresh(&self, path: &TreePath) {
+        drop(self.begin_deep(path));
+    }
+
     /// A change of one entry begins. [`Change::is`] or dropping the change ends it.
     pub(crate) fn begin<'a>(&'a self, path: &'a TreePath, ttl: Duration) -> Change<'a> {
         if let Some(parent) = path.parent() {
-            *self.generation(self.slot(&parent)) += 1;
+            self.at(self.slot(&parent)).generation += 1;
         }
         Change { cache: self, path, ttl, ended: false }
     }
 
     fn end(&self, path: &TreePath, ttl: Duration, now: Option<Option<Kept>>) {
         let parent = path.parent().unwrap_or_else(TreePath::root);
-        let mut generation = self.generation(self.slot(&parent));
-        *generation += 1;
+        let mut slot = self.at(self.slot(&parent));
+        slot.generation += 1;
         match now {
-            Some(found) if !ttl.is_zero() => self.set(path, found, ttl),
+            Some(found) if !ttl.is_zero() => self.set(path, found, ttl, slot.generation),
             _ => {
                 self.folders.invalidate(&parent);
                 self.folders.invalidate(path);
@@ -253,7 +292,7 @@ impl Cache {
 
     /// Forgets a listing, so that the next one comes from the storage.
     pub(crate) fn forget_listing(&self, folder: &TreePath) {
-        let _generation = self.generation(self.slot(folder));
+        let _slot = self.at(self.slot(folder));
         self.folders.invalidate(folder);
     }
 
@@ -271,7 +310,7 @@ impl Cache {
     pub(crate) fn begin_move(&self, path: &TreePath, deep: bool) -> DeepChange<'_> {
         if !deep {
             let parent = path.parent().unwrap_or_else(TreePath::root);
-            *self.generation(self.slot(&parent)) += 1;
+            self.at(self.slot(&parent)).generation += 1;
             return DeepChange { cache: self, path: path.clone(), deep, outcome: None };
         }
         let mut deep = self.deep();
@@ -420,5 +459,39 @@ mod tests {
         let stamp = cache.stamp(&path("/f/sub"));
         cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
         assert!(cache.listing(&path("/f/sub")).is_some());
+    }
+
+    #[test]
+    fn of_a_folder_that_is_renewed_nothing_from_before_counts() {
+        let cache = Cache::new();
+        let (folder, member) = (path("/f"), path("/f/a"));
+        let stamp = cache.stamp(&folder);
+        cache.keep_one(&member, None, TTL, stamp);
+        assert!(matches!(cache.known(&member), Known::Absent));
+        cache.renew(&folder);
+        assert!(matches!(cache.known(&member), Known::No));
+        cache.keep_listing(&folder, one("b"), TTL, stamp);
+        cache.keep_one(&member, None, TTL, stamp);
+        assert!(cache.listing(&folder).is_none() && matches!(cache.known(&member), Known::No), "a look from before");
+        cache.keep_one(&member, Some(Kept::told(Node::folder("a"))), TTL, cache.stamp(&folder));
+        assert!(matches!(cache.known(&member), Known::Present(_)));
+    }
+
+    #[test]
+    fn a_refresh_forgets_what_is_below_and_not_what_is_beside() {
+        let cache = Cache::new();
+        for folder in ["/f", "/f/sub", "/g"] {
+            cache.keep_listing(&path(folder), one("a"), TTL, cache.stamp(&path(folder)));
+        }
+        let late = cache.stamp(&path("/f/sub"));
+        cache.keep_one(&path("/f/sub/deep/x"), None, TTL, cache.stamp(&path("/f/sub/deep")));
+        cache.refresh(&path("/f"));
+        assert!(cache.listing(&path("/f")).is_none() && cache.listing(&path("/f/sub")).is_none());
+        assert!(matches!(cache.known(&path("/f/sub/deep/x")), Known::No));
+        assert!(cache.listing(&path("/g")).is_some());
+        cache.keep_listing(&path("/f/sub"), one("a"), TTL, late);
+        assert!(cache.listing(&path("/f/sub")).is_none(), "a load from before is not kept");
+        cache.refresh(&TreePath::root());
+        assert!(cache.listing(&path("/g")).is_none());
     }
 }

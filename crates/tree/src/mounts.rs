@@ -16,6 +16,7 @@ pub struct Mount {
     driver: Arc<dyn Driver>,
     options: MountOptions,
     trouble: Mutex<Option<(ErrorKind, Instant)>>,
+    last_error: Mutex<Option<(String, Instant)>>,
     told_of_short_links: Once,
 }
 
@@ -55,7 +56,14 @@ const QUIET: Duration = Duration::from_secs(60);
 impl Mount {
     /// Puts a storage at a path.
     pub fn new(path: TreePath, driver: Arc<dyn Driver>, options: MountOptions) -> Self {
-        Self { path, driver, options, trouble: Mutex::new(None), told_of_short_links: Once::new() }
+        Self {
+            path,
+            driver,
+            options,
+            trouble: Mutex::new(None),
+            last_error: Mutex::new(None),
+            told_of_short_links: Once::new(),
+        }
     }
 
     /// Where it is in the tree.
@@ -90,6 +98,8 @@ impl Mount {
                 | ErrorKind::Backend
                 | ErrorKind::Throttled { .. }
         ) {
+            let told = (Chain(&error).to_string(), Instant::now());
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
             let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             let repeated = trouble.is_some_and(|(last, at)| last == kind && at.elapsed() < QUIET);
             if !repeated {
@@ -99,6 +109,11 @@ impl Mount {
             }
         }
         Error::storage(path, error)
+    }
+
+    /// What the storage said when it last was in trouble, and when that was.
+    pub(crate) fn last_error(&self) -> Option<(String, Instant)> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A link ends before the promised life, since the keys that sign it do: says so once.

@@ -1,17 +1,20 @@
 //! [`Tree`]: all mounts joined, and looking at a place of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use davmux_driver::{ErrorKind, Expect, RelPath};
 use davmux_state::{Properties, Store, Uploads};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::cache::{Cache, Kept, Known};
+use crate::freshness::Renewals;
+use crate::health::TOLD_AGAIN;
 use crate::leaving::Leaving;
 use crate::listing::{self, Listing, Loads};
 use crate::locks::PathLocks;
 use crate::mounts::{Mounts, Place, Spot};
+use crate::recent::Recent;
 use crate::redirect::{Links, RedirectRule};
 use crate::tasks::Tasks;
 use crate::unfinished::Unfinished;
@@ -32,6 +35,9 @@ pub struct Tree {
     pub(crate) mounts: Mounts,
     pub(crate) cache: Cache,
     pub(crate) loads: Loads,
+    pub(crate) renewals: Renewals,
+    /// Whether a mount answered, and when that was found out.
+    pub(crate) checks: Recent<(bool, Instant)>,
     pub(crate) links: Links,
     pub(crate) rules: Vec<RedirectRule>,
     pub(crate) locks: PathLocks,
@@ -49,6 +55,8 @@ impl Tree {
             mounts: Mounts::new(mounts),
             cache: Cache::new(),
             loads: Loads::default(),
+            renewals: Renewals::default(),
+            checks: Recent::new(TOLD_AGAIN),
             links: Links::new(),
             rules: options.redirect_rules,
             locks: PathLocks::default(),
@@ -147,7 +155,7 @@ impl Tree {
         }
     }
 
-    async fn ask(&self, spot: &Spot, expect: Expect) -> Result<Node> {
+    pub(crate) async fn ask(&self, spot: &Spot, expect: Expect) -> Result<Node> {
         let stamp = self.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
         match spot.driver().stat(&spot.rel, expect).await {
             Ok(entry) => {

@@ -91,6 +91,36 @@ impl View {
         self.tree.look_at_time(&stored, node).await
     }
 
+    /// Looks at one path whatever is kept of it, for a client that will not have less, once in two seconds at most.
+    ///
+    /// # Errors
+    /// The storage did not answer. That nothing is there is none.
+    pub async fn renew(&self, path: &RelPath) -> Result<()> {
+        self.tree.renew(&self.stored(path).await?).await
+    }
+
+    /// The same for the members of a folder: the next listing comes from the storage.
+    ///
+    /// # Errors
+    /// The storage did not answer which Unicode form the path is stored in.
+    pub async fn renew_listing(&self, path: &RelPath) -> Result<()> {
+        self.tree.renew_listing(&self.stored(path).await?).await;
+        Ok(())
+    }
+
+    /// A path in the Unicode form in which it is stored, or as it was asked for where nothing is there.
+    async fn stored(&self, path: &RelPath) -> Result<TreePath> {
+        let at = self.tree_path(path);
+        if at.is_ascii() {
+            return Ok(at);
+        }
+        match self.tree.find(&at).await {
+            Ok((stored, _)) => Ok(stored),
+            Err(error) if error.is_not_found() => Ok(at),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The members of a folder. An error that the storage gives before the first page is the outer one; a later one ends
     /// the stream, and only a stream without one is the whole listing (promise 1).
     pub async fn list(&self, path: &RelPath) -> Result<Listing> {

@@ -277,6 +277,14 @@ pub const CLIENTS: &[ClientRow] = &[
     ),
 ];
 
+/// Clients that say `Cache-Control: no-cache` with every request, so that it means nothing: Explorer.
+const ALWAYS_NO_CACHE: &[&str] = &["Microsoft-WebDAV-MiniRedir/"];
+
+/// Whether a client's `Cache-Control: no-cache` means that it will not have what is kept.
+pub fn means_no_cache(user_agent: &str) -> bool {
+    !ALWAYS_NO_CACHE.iter().any(|prefix| user_agent.starts_with(prefix))
+}
+
 static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
     let patterns = CLIENTS.iter().map(|row| format!("(?i){}", row.user_agent));
     #[expect(clippy::expect_used, reason = "the patterns are constants and a test compiles them")]

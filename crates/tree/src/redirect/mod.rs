@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use davmux_driver::Link;
 use regex::Regex;
 
-pub use clients::{CLIENTS, Carry, ClientRow, Follow, Seek};
+pub use clients::{CLIENTS, Carry, ClientRow, Follow, Seek, means_no_cache};
 pub(crate) use links::{Links, is_short};
 
 /// Files up to this length in bytes are relayed to everybody: one round trip instead of two.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod costs;
+mod freshness;
 mod listings;
 mod model;
 mod names;

@@ -3,6 +3,7 @@
 //! What was typed (`args.rs`) becomes one of the commands: `serve.rs`, `check.rs`, `cors.rs`, `doctor.rs`, `demo/`. Errors of all of them are printed
 //! here, once, with their causes, and become the exit status: 0 done, 1 it failed, 2 wrong usage (clap's own).
 
+mod admin;
 mod app;
 mod args;
 mod check;

@@ -9,9 +9,10 @@ use std::time::SystemTime;
 use anyhow::Context;
 use davmux_config::{Built, Config};
 use davmux_dav::{Clock, Dav, DavOptions, LockTable};
-use davmux_server::{Listen, Server};
+use davmux_server::{Bound, Listen, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::Watched;
 use crate::app::App;
 
 /// Serves what a file describes.
@@ -36,18 +37,28 @@ pub(crate) async fn build(config: &Config, file: &Path) -> anyhow::Result<Built>
 
 /// Serves until a signal says to stop; `ready` is told the addresses first.
 pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let Built { tree, store, server, base_path, users, anonymous } = built;
+    let Built { tree, store, server, admin_listen, base_path, users, anonymous } = built;
     let drain = server.drain;
     let clock: Clock = Arc::new(SystemTime::now);
     let locks = LockTable::open(store, Arc::clone(&clock)).await.context("the locks in `state_dir` cannot be read")?;
     let options = DavOptions { base_path, locks: Arc::new(locks), clock };
     let dav = Dav::new(options).context("base_path cannot be used")?;
     let bound = Server::bind(server, App { dav, users, anonymous }).await?;
+    let admin = match admin_listen {
+        Some(listen) => Some(Server::bind_admin(listen, Watched(Arc::clone(&tree))).await?),
+        None => None,
+    };
     let addresses = bound.addresses();
     for address in &addresses {
         match address {
             Listen::Tcp(address) => writeln!(std::io::stdout(), "listening on http://{address}/")?,
             Listen::Unix(path) => writeln!(std::io::stdout(), "listening on unix:{}", path.display())?,
+        }
+    }
+    for address in admin.iter().flat_map(Bound::addresses) {
+        match address {
+            Listen::Tcp(address) => writeln!(std::io::stdout(), "administration on http://{address}/")?,
+            Listen::Unix(path) => writeln!(std::io::stdout(), "administration on unix:{}", path.display())?,
         }
     }
     ready(&addresses)?;
@@ -57,9 +68,16 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
         async move { tree.start().await }
     });
     let stop = stop_signal()?;
+    // Who watches is answered for as long as anything goes on.
+    let (ended, all_ended) = tokio::sync::oneshot::channel::<()>();
+    let admin = admin.map(|bound| tokio::spawn(bound.serve(async move { drop(all_ended.await) })));
     let drained = bound.serve(stop).await;
     start.abort();
     tree.drain(drain).await;
+    drop(ended);
+    if let Some(admin) = admin {
+        admin.await.context("the administrator's listener failed")?;
+    }
     tracing::info!(cut = drained.cut, "stopped");
     Ok(())
 }

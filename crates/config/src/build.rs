@@ -10,7 +10,7 @@ use davmux_driver_opendal::Opendal;
 use davmux_driver_opendal::{UpYun, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
 use davmux_driver_s3::{OptionsError, UploadMemory};
-use davmux_server::{Anonymous, Options};
+use davmux_server::{Anonymous, Listen, Options};
 use davmux_state::Store;
 use davmux_tree::{Access, Tree, TreeOptions, TreePath, View};
 
@@ -26,6 +26,8 @@ pub struct Built {
     pub store: Arc<dyn Store>,
     /// How to serve it.
     pub server: Options,
+    /// Where an administrator asks how it is.
+    pub admin_listen: Option<Listen>,
     /// Where the tree begins in URLs: `/`, `/dav`.
     pub base_path: String,
     /// What each user sees.
@@ -116,8 +118,15 @@ impl Config {
             Anonymous::ReadOnly => Some(of_all(Access::ReadOnly)),
             Anonymous::ReadWrite => Some(of_all(Access::ReadWrite)),
         };
-        let base_path = self.server.base_path.to_string();
-        Ok(Built { tree, store, server: self.options(), base_path, users, anonymous })
+        Ok(Built {
+            server: self.options(),
+            admin_listen: self.server.admin_listen.clone(),
+            base_path: self.server.base_path.to_string(),
+            users,
+            anonymous,
+            tree,
+            store,
+        })
     }
 
     /// The mount at exactly this path.

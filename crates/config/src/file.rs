@@ -34,6 +34,8 @@ pub struct Config {
 pub struct Server {
     /// Where to listen; at least one.
     pub listen: Vec<Listen>,
+    /// Where an administrator asks; `None`: nowhere.
+    pub admin_listen: Option<Listen>,
     /// The URL path under which the tree begins.
     pub base_path: TreePath,
     /// HTTP/2 beside HTTP/1.1.

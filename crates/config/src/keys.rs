@@ -51,7 +51,7 @@ pub(crate) const SERVER: &[Key] = &[
     Key::known("upload_memory"),
     Key::known("anonymous"),
     Key::known("drain"),
-    Key::later("admin_listen", &[]),
+    Key::known("admin_listen"),
     Key::later("tls", &[]),
 ];
 

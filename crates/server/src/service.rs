@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use ipnet::IpNet;
@@ -53,7 +53,7 @@ impl<A: Application> Service<A> {
         // Kept only where it is needed, so that a plain GET does not pay for it.
         let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
 
-        let identified = match refused(&parts.headers, fragment) {
+        let identified = match refused(&parts, fragment) {
             Some(refusal) => Err(refusal),
             None => self.identify(&parts).await,
         };
@@ -112,10 +112,15 @@ impl<A: Application> Service<A> {
 /// What another server on the way could read in another way than this one: two credentials, of which it may have checked
 /// the other, and a body in a transfer coding that would be stored as if it were the content (RFC 9112 section 6.1).
 ///
-/// And a target with a fragment, which HTTP has not (RFC 9112 section 3.2): the path without it is another one.
-fn refused(headers: &HeaderMap, fragment: bool) -> Option<Response<Body>> {
+/// And a target with a fragment, which HTTP has not, and a request without a host or with two (RFC 9112 section 3.2).
+fn refused(parts: &Parts, fragment: bool) -> Option<Response<Body>> {
+    let headers = &parts.headers;
     if fragment {
         return Some(plain(StatusCode::BAD_REQUEST, "the path has a fragment: write # as %23\n"));
+    }
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {
+        return Some(plain(StatusCode::BAD_REQUEST, "a request has one header Host\n"));
     }
     if headers.get_all(header::AUTHORIZATION).iter().nth(1).is_some() {
         return Some(plain(StatusCode::BAD_REQUEST, "the header authorization stands more than once\n"));

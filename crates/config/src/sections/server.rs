@@ -26,6 +26,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: vec![usual_address()],
+            admin_listen: None,
             base_path: TreePath::root(),
             http2: false,
             trusted_proxies: Vec::new(),
@@ -43,6 +44,7 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
     let section = walk.section(&pair.node, "server", keys::SERVER)?;
     Some(Server {
         listen: listen(&section).unwrap_or(usual.listen),
+        admin_listen: admin_listen(&section),
         base_path: section
             .text("base_path")
             .and_then(|text| tree_path(&section, "base_path", text))
@@ -69,8 +71,18 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
     })
 }
 
+const ADDRESS: &str = "an address such as 127.0.0.1:8080, [::1]:8080 or unix:PATH";
+
+fn admin_listen(section: &Section<'_>) -> Option<Listen> {
+    let address = section.parsed("admin_listen", ADDRESS, |text| text.parse().ok())?;
+    Some(match address {
+        Listen::Unix(path) => Listen::Unix(section.walk.resolve(&path.to_string_lossy())),
+        tcp @ Listen::Tcp(_) => tcp,
+    })
+}
+
 fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
-    const EXPECTED: &str = "an address such as 127.0.0.1:8080, [::1]:8080 or unix:PATH";
+    const EXPECTED: &str = ADDRESS;
     let nodes = section.one_or_many("listen")?;
     if nodes.is_empty() {
         section.missing("listen");

@@ -28,5 +28,7 @@ mod running;
 // Starting the binary and talking to it.
 #[allow(dead_code, reason = "shared with the benchmarks")]
 mod support;
+// Two clients, the same names.
+mod together;
 // PUT: each form, each cut.
 mod uploads;

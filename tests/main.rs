@@ -15,6 +15,8 @@ mod cors;
 mod cost;
 // What `doctor` finds.
 mod doctor;
+// What another program stored, and the administrator's listener.
+mod freshness;
 // Folders with very many members.
 mod large;
 // WebDAV locks through a crash.

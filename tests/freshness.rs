@@ -24,6 +24,7 @@ async fn two(s3: &Running) -> (Davmux, Davmux) {
 
 /// The status and the body that the administrator's listener answers with.
 async fn administer(davmux: &Davmux, line: &str) -> (u16, String) {
+    davmux.logged("administration on http://").await;
     let log = davmux.log();
     let (_, rest) = log.split_once("administration on http://").expect("it listens");
     let addr = rest.split('/').next().unwrap();

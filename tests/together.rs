@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use crate::support::{Davmux, PATIENCE, bucket, local, s3};
 
 /// Rounds where no time is set.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 40;
 /// Operations of each client in a round.
 const OPERATIONS: usize = 3;
 const NAMES: [&str; 6] = ["/l/a", "/l/d/b", "/b/a", "/b/c", "/b/d/b", "/b/d/e"];
@@ -302,7 +302,7 @@ async fn what_two_clients_were_told_is_stored_is_there_whole() {
             }
         }
         // How many operations end before the server is killed.
-        let kill_after = (random.below(8) == 0).then(|| random.below(2 * OPERATIONS));
+        let kill_after = (random.below(6) == 0).then(|| random.below(2 * OPERATIONS));
         let ended = Arc::new(AtomicUsize::new(0));
         let mut client = || {
             let operations: Vec<_> = (0..OPERATIONS).map(|_| Operation::any(&mut random, &mut next)).collect();

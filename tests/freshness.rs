@@ -106,6 +106,26 @@ async fn a_refresh_shows_what_another_program_stored() {
 }
 
 #[tokio::test]
+async fn an_administrator_ends_the_lock_of_a_client_that_went_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!(
+        "version: 1\nserver: {{ anonymous: read-write, admin_listen: \"127.0.0.1:0\" }}\nmounts:\n{}",
+        local("/l", folder.path())
+    );
+    let davmux = Davmux::serve_file(&file).await;
+    let lock = "<D:lockinfo xmlns:D='DAV:'><D:lockscope><D:exclusive/></D:lockscope>\
+                <D:locktype><D:write/></D:locktype></D:lockinfo>";
+    let locked = davmux.send("LOCK", "/l/file", &[("Timeout", "Second-600")], lock).await;
+    assert_eq!(locked.status, StatusCode::CREATED);
+    assert_eq!(davmux.put("/l/file", "x").await, StatusCode::LOCKED);
+    let (_, told) = administer(&davmux, "GET /locks?path=/l").await;
+    assert!(told.contains("\"path\": \"/l/file\"") && !told.contains("urn:uuid"), "{told}");
+    assert_eq!(administer(&davmux, "DELETE /locks?path=/other").await.1.trim(), "{\n  \"ended\": 0\n}");
+    assert_eq!(administer(&davmux, "DELETE /locks?path=/l").await.1.trim(), "{\n  \"ended\": 1\n}");
+    assert_eq!(davmux.put("/l/file", "x").await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn readiness_tells_the_mount_that_is_in_trouble_and_the_listener_ends_with_the_server() {
     let (s3, folder) = (s3().await, tempfile::tempdir().unwrap());
     s3.faults().every("*", Fault::AccessDenied);

@@ -39,7 +39,8 @@ pub async fn both() -> Both {
     let folder = tempfile::tempdir().unwrap();
     let s3 = s3().await;
     let davmux = Davmux::serve(&format!("{}{}", bucket("/b", &s3, &[]), local("/l", folder.path()))).await;
-    davmux.logged("the mount is ready").await;
+    // It has asked the bucket by then, so that calls can be counted.
+    davmux.logged(r#""the mount is ready","mount":"/b""#).await;
     Both { davmux, folder, s3 }
 }
 

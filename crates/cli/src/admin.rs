@@ -1,16 +1,21 @@
 //! What an administrator asks of the tree.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use davmux_server::{Administration, Health, Unknown};
+use davmux_dav::{Dav, LockScope};
+use davmux_server::{Administration, Health, Held, Refused};
 use davmux_tree::{Tree, TreePath};
 
-/// The tree, as its administrator sees it.
-pub(crate) struct Watched(pub(crate) Arc<Tree>);
+/// The tree and its locks, as their administrator sees them.
+pub(crate) struct Watched {
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) dav: Dav,
+}
 
 impl Administration for Watched {
     async fn health(&self) -> Vec<Health> {
-        let mounts = self.0.health().await;
+        let mounts = self.tree.health().await;
         let shown = mounts.into_iter().map(|mount| Health {
             path: mount.mount.to_string(),
             ready: mount.ready,
@@ -20,8 +25,29 @@ impl Administration for Watched {
         shown.collect()
     }
 
-    fn refresh(&self, path: &str) -> Result<(), Unknown> {
-        let path = TreePath::parse(path).map_err(|_| Unknown::Invalid)?;
-        if self.0.refresh(&path) { Ok(()) } else { Err(Unknown::Nowhere) }
+    fn refresh(&self, path: &str) -> Result<(), Refused> {
+        if self.tree.refresh(&parsed(path)?) { Ok(()) } else { Err(Refused::Nowhere) }
     }
+
+    async fn locks(&self, path: &str) -> Result<Vec<Held>, Refused> {
+        let locks = self.dav.locks(&parsed(path)?).await.map_err(|_| Refused::Unavailable)?;
+        let now = SystemTime::now();
+        let shown = locks.into_iter().map(|lock| Held {
+            path: lock.path.to_string(),
+            user: lock.user.map(|user| user.to_string()),
+            shared: lock.scope == LockScope::Shared,
+            deep: lock.deep,
+            // One that is over is as good as gone.
+            ends_in: lock.expires.duration_since(now).unwrap_or_default(),
+        });
+        Ok(shown.collect())
+    }
+
+    async fn end_locks(&self, path: &str) -> Result<usize, Refused> {
+        self.dav.end_locks(&parsed(path)?).await.map_err(|_| Refused::Unavailable)
+    }
+}
+
+fn parsed(path: &str) -> Result<TreePath, Refused> {
+    TreePath::parse(path).map_err(|_| Refused::Invalid)
 }

@@ -43,9 +43,10 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
     let locks = LockTable::open(store, Arc::clone(&clock)).await.context("the locks in `state_dir` cannot be read")?;
     let options = DavOptions { base_path, locks: Arc::new(locks), clock };
     let dav = Dav::new(options).context("base_path cannot be used")?;
+    let watched = Watched { tree: Arc::clone(&tree), dav: dav.clone() };
     let bound = Server::bind(server, App { dav, users, anonymous }).await?;
     let admin = match admin_listen {
-        Some(listen) => Some(Server::bind_admin(listen, Watched(Arc::clone(&tree))).await?),
+        Some(listen) => Some(Server::bind_admin(listen, watched).await?),
         None => None,
     };
     let addresses = bound.addresses();

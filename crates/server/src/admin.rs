@@ -1,4 +1,5 @@
-//! What an administrator and their tools ask, on a listener of its own: whether all is well, and to forget what is cached.
+//! What an administrator and their tools ask, on a listener of its own: whether all is well, to forget what is cached, and
+//! which locks there are.
 //!
 //! There are no passwords here. Whether all is well is told to whoever reaches the address, as probes come from other
 //! machines; the rest is for this machine alone: for a peer on loopback or a Unix socket, that no proxy stands between.
@@ -27,8 +28,20 @@ pub trait Administration: Send + Sync + 'static {
     /// Forgets what is known of the folder at a path and of all below it.
     ///
     /// # Errors
-    /// [`Unknown`]; nothing was forgotten then.
-    fn refresh(&self, path: &str) -> Result<(), Unknown>;
+    /// [`Refused`]; nothing was forgotten then.
+    fn refresh(&self, path: &str) -> Result<(), Refused>;
+
+    /// The locks at a path and below.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    fn locks(&self, path: &str) -> impl Future<Output = Result<Vec<Held>, Refused>> + Send;
+
+    /// Ends the locks at a path and below, whoever holds them; answers how many.
+    ///
+    /// # Errors
+    /// [`Refused`]
+    fn end_locks(&self, path: &str) -> impl Future<Output = Result<usize, Refused>> + Send;
 }
 
 /// How a part of what is served is: a mount.
@@ -44,15 +57,33 @@ pub struct Health {
     pub last_error: Option<(String, Duration)>,
 }
 
+/// A lock that somebody holds. Its token is nobody else's business.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// What is locked.
+    pub path: String,
+    /// Who holds it; `None`: somebody who is not logged in.
+    pub user: Option<String>,
+    /// Others may hold it too.
+    pub shared: bool,
+    /// All that is below is locked too.
+    pub deep: bool,
+    /// When it ends by itself.
+    pub ends_in: Duration,
+}
+
 /// Why nothing can be done at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unknown {
+pub enum Refused {
     /// It is no path.
     #[error("this is not a path")]
     Invalid,
     /// Nothing can be there.
     #[error("no mount covers this path and none lies below it")]
     Nowhere,
+    /// What is asked for cannot be looked at.
+    #[error("the state store does not answer; the log says more")]
+    Unavailable,
 }
 
 /// Answers an administrator.
@@ -96,7 +127,17 @@ impl<A: Administration> Application for Admin<A> {
                 Some(refused) => refused,
                 None => self.refresh(query(&parts, "path").as_deref().unwrap_or("/")),
             },
-            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /refresh\n"),
+            "/locks" => {
+                let ends = parts.method == Method::DELETE;
+                let refused = allowed(&parts, &[Method::GET, Method::HEAD, Method::DELETE]);
+                match (refused.or_else(|| from_elsewhere(&parts.headers, &caller)), query(&parts, "path")) {
+                    (Some(refused), _) => refused,
+                    (None, Some(path)) if ends => self.end_locks(&path).await,
+                    (None, None) if ends => text(StatusCode::BAD_REQUEST, "a path is needed: /locks?path=/a\n"),
+                    (None, path) => self.locks(path.as_deref().unwrap_or("/")).await,
+                }
+            }
+            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz, /refresh and /locks\n"),
         }
     }
 }
@@ -110,10 +151,50 @@ impl<A: Administration> Admin<A> {
                 response.headers_mut().remove(header::CONTENT_TYPE);
                 response
             }
-            Err(error @ Unknown::Invalid) => text(StatusCode::BAD_REQUEST, format!("{error}\n")),
-            Err(error @ Unknown::Nowhere) => text(StatusCode::NOT_FOUND, format!("{error}\n")),
+            Err(error) => refusal(error),
         }
     }
+
+    async fn locks(&self, path: &str) -> Response<Body> {
+        let shown = |lock: &Held| {
+            json!({
+                "path": lock.path,
+                "user": lock.user,
+                "scope": if lock.shared { "shared" } else { "exclusive" },
+                "depth": if lock.deep { "infinity" } else { "0" },
+                "ends_in_s": lock.ends_in.as_secs(),
+            })
+        };
+        match self.0.locks(path).await {
+            Ok(locks) => json(StatusCode::OK, &json!({ "locks": locks.iter().map(shown).collect::<Vec<_>>() })),
+            Err(error) => refusal(error),
+        }
+    }
+
+    async fn end_locks(&self, path: &str) -> Response<Body> {
+        match self.0.end_locks(path).await {
+            Ok(ended) => {
+                tracing::info!(path, ended, "an administrator ended its locks");
+                json(StatusCode::OK, &json!({ "ended": ended }))
+            }
+            Err(error) => refusal(error),
+        }
+    }
+}
+
+fn refusal(error: Refused) -> Response<Body> {
+    let status = match error {
+        Refused::Invalid => StatusCode::BAD_REQUEST,
+        Refused::Nowhere => StatusCode::NOT_FOUND,
+        Refused::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    text(status, format!("{error}\n"))
+}
+
+fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = text(status, format!("{value:#}\n"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// 503 where no mount is ready, or where the one that was asked for is not: one of several that is in trouble is no reason
@@ -125,9 +206,7 @@ fn readiness(mounts: &[Health], one: Option<&str>) -> Response<Body> {
     }
     let shown: Vec<Value> = asked.clone().map(show).collect();
     let status = if asked.any(|mount| mount.ready) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut response = text(status, format!("{:#}\n", json!({ "mounts": shown })));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    json(status, &json!({ "mounts": shown }))
 }
 
 fn show(mount: &Health) -> Value {

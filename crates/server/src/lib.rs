@@ -31,7 +31,7 @@ mod service;
 mod wire;
 
 pub use access_log::AccessNote;
-pub use admin::{Admin, Administration, Health, Unknown};
+pub use admin::{Admin, Administration, Health, Held, Refused};
 pub use application::{Application, Body, BoxError, Caller, Identity, Scheme};
 pub use credentials::hash_password;
 pub use error::{Error, Result};

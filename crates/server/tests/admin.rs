@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use davmux_server::{Administration, Drained, Health, Listen, Server, Unknown};
+use davmux_server::{Administration, Drained, Health, Held, Listen, Refused, Server};
 use support::{Client, ask, header, status};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -28,15 +28,28 @@ impl Administration for Served {
         vec![mount("/films"), mount("/documents")]
     }
 
-    fn refresh(&self, path: &str) -> Result<(), Unknown> {
+    fn refresh(&self, path: &str) -> Result<(), Refused> {
         match path {
-            "/nowhere" => Err(Unknown::Nowhere),
-            "no path" => Err(Unknown::Invalid),
+            "/nowhere" => Err(Refused::Nowhere),
+            "no path" => Err(Refused::Invalid),
             path => {
                 self.refreshed.lock().unwrap().push(path.to_owned());
                 Ok(())
             }
         }
+    }
+
+    async fn locks(&self, path: &str) -> Result<Vec<Held>, Refused> {
+        if path == "/down" {
+            return Err(Refused::Unavailable);
+        }
+        let (path, user) = (path.to_owned(), Some("alice".to_owned()));
+        Ok(vec![Held { path, user, shared: false, deep: true, ends_in: Duration::from_secs(600) }])
+    }
+
+    async fn end_locks(&self, path: &str) -> Result<usize, Refused> {
+        self.refreshed.lock().unwrap().push(format!("locks of {path}"));
+        Ok(3)
     }
 }
 
@@ -103,6 +116,26 @@ async fn a_refresh_names_a_path_or_means_everything() {
     assert_eq!(*served.refreshed.lock().unwrap(), ["/films/a b+c", "/"]);
     let (head, _) = ask(address, "PUT /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert_eq!(header(&head, "allow"), Some("GET, HEAD"));
+}
+
+#[tokio::test]
+async fn locks_are_told_and_ended_below_a_path_that_is_named() {
+    let running = start("127.0.0.1:0").await;
+    let (served, address) = (&running.served, running.address);
+    let (code, body) = say(address, "GET /locks", "").await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let lock = serde_json::json!(
+        { "path": "/", "user": "alice", "scope": "exclusive", "depth": "infinity", "ends_in_s": 600 }
+    );
+    assert_eq!((code, &body["locks"]), (200, &serde_json::json!([lock])));
+    assert_eq!(say(address, "GET /locks?path=/down", "").await.0, 503);
+    assert_eq!(say(address, "DELETE /locks", "").await.0, 400);
+    assert_eq!(say(address, "DELETE /locks?path=/a", "origin: http://evil.example\r\n").await.0, 403);
+    assert_eq!(say(address, "POST /locks?path=/a", "").await.0, 405);
+    assert!(served.refreshed.lock().unwrap().is_empty());
+    let (code, body) = say(address, "DELETE /locks?path=/a", "").await;
+    assert_eq!((code, serde_json::from_str(&body).unwrap()), (200, serde_json::json!({ "ended": 3 })));
+    assert_eq!(*served.refreshed.lock().unwrap(), ["locks of /a"]);
 }
 
 #[tokio::test]

@@ -265,10 +265,15 @@ def check_log(lines, redirected):
         fail(f"the film was to be redirected, and was {decisions}")
     if not redirected and (not decisions or any(status not in (200, 206) for status, _ in decisions)):
         fail(f"the film was to come from davmux, and was {decisions}")
-    # Each 401 is one without a password, which the next request then has.
-    refused = [line for line in lines if line["status"] == 401]
-    if not refused or any(line.get("user") for line in refused):
-        fail(f"401 was answered to a request with a right password, or never: {refused[:1]}")
+    # A 401 is the answer to a request without a password, which is then repeated with it and answered.
+    right = [line for line in lines if "/wrong/" not in line["path"]]
+    refused = [line for line in right if line["status"] == 401]
+    answered = {(line["method"], line["path"]) for line in right if line["status"] != 401}
+    lost = {(line["method"], line["path"]) for line in refused} - answered
+    if not refused or lost or len(refused) > len(right) - len(refused):
+        fail(f"of {len(right)} requests {len(refused)} were 401, and these had no other answer: {sorted(lost)}")
+    if any(line["status"] != 401 for line in lines if "/wrong/" in line["path"]):
+        fail("a wrong password was taken")
     counts = f"{len(heads)} HEAD, {len(gets)} GET {'redirected' if redirected else 'served'}, {len(refused)} 401"
     return f"{lines[0]['user_agent'].split()[0]}: listed, played, two seeks, stopped; {len(lines)} requests, {counts}"
 
@@ -291,7 +296,7 @@ def main():
     parts = urlsplit(folder)
     login = f"{quote(os.environ['DAV_USER'], safe='')}:{quote(os.environ['DAV_PASSWORD'], safe='')}"
     dav = f"dav://{login}@{parts.netloc}{parts.path}"
-    wrong = f"dav://tester:wrong@{parts.netloc}{parts.path}"
+    wrong = f"dav://tester:wrong@{parts.netloc}{parts.path}wrong/"
     kodi = Kodi(work, {"right": dav, "wrong": wrong})
     try:
         kodi.start()

@@ -6,8 +6,8 @@ url=$1 work=$2 mount=${3:-local}
 user=${DAV_USER:-} password=${DAV_PASSWORD:-}
 fail() { echo "$1"; exit 1; }
 need() { command -v "$1" >/dev/null || { echo "$1 is not installed (Debian package $2)"; exit 77; }; }
-# Where tests/real/clients/install puts what is no Debian package.
-clients=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)/target/real-clients
+need jq jq
+need curl curl
 
 # An empty folder of its own to work in, with what all clients send: one empty file, one small one a name that has to be
 # escaped somewhere, and one of 20 MB.

@@ -111,7 +111,7 @@ def run(name, client, names=NAMES):
     for each in names[1:]:
         seen.same(f"{top}/other folder/{each}", contents[each])
     seen.gone(folder)
-    if dav.exists(f"{top}/none.txt") or not dav.exists(f"{top}/other folder/empty.txt"):
+    if dav.exists(f"{top}/none.txt") or not (dav.exists(f"{top}/other folder") and dav.exists(f"{top}/other folder/empty.txt")):
         fail("what is there and what is not are mistaken for each other")
     dav.delete(f"{top}/moved 🎬.txt")
     seen.gone(f"{top}/moved 🎬.txt")

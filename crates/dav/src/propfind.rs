@@ -64,11 +64,12 @@ pub(crate) async fn propfind(call: Call, mut body: Incoming) -> Answer {
     let properties = properties(&call, &ask, locks, quota, dead);
     let mut head = BytesMut::with_capacity(16 * 1024);
     head.put_slice(START);
-    let without_target = listing.is_some() && headers::prefers(&call.headers, NO_ROOT);
+    let prefers_no_root = headers::prefers(&call.headers, NO_ROOT);
+    let without_target = listing.is_some() && (prefers_no_root || is_no_root(&call)?);
     if !without_target {
         properties.put_target(&mut head, &target);
     }
-    let applied = [(headers::prefers(&call.headers, MINIMAL), MINIMAL), (without_target, NO_ROOT)];
+    let applied = [(headers::prefers(&call.headers, MINIMAL), MINIMAL), (without_target && prefers_no_root, NO_ROOT)];
     let body = match listing {
         None => {
             head.put_slice(END);
@@ -116,7 +117,17 @@ fn multistatus(body: Body) -> Response<Body> {
 /// leave it out mean the resource alone (skshetry/webdav4#178, perry-mitchell/webdav-fs#1, xbmc/xbmc#2361), and would be
 /// refused at each folder.
 fn depth(call: &Call) -> Result<Depth, Failure> {
+    if is_no_root(call)? {
+        return Ok(Depth::One);
+    }
     Ok(headers::depth(&call.headers)?.unwrap_or(Depth::Zero))
+}
+
+/// `Depth: 1,noroot`, by which some of Microsoft's clients ask for members alone ([MS-WDVSE] section 4.3).
+fn is_no_root(call: &Call) -> Result<bool, Failure> {
+    let no_root =
+        |text: &str| text.split_once(',').is_some_and(|(depth, word)| depth.trim() == "1" && word.trim() == "noroot");
+    Ok(headers::single(&call.headers, "depth")?.is_some_and(no_root))
 }
 
 /// What a folder is refused with that is asked for with all below it.

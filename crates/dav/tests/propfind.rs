@@ -147,6 +147,8 @@ async fn a_client_that_prefers_less_gets_less_and_is_told_so() {
     assert_eq!(hrefs, ["/d/a"]);
     let reply = f.send("PROPFIND", "/d", &[("depth", "0"), ("prefer", "return=minimal, depth-noroot")], body).await;
     assert!(reply.text().contains("<D:href>/d/</D:href><D:propstat><D:prop></D:prop><D:status>HTTP/1.1 200 OK"));
+    let reply = f.send("PROPFIND", "/d", &[("depth", "1,noroot")], body).await;
+    assert_eq!(elements(reply.text()).iter().filter(|(name, _)| name == "D:href").count(), 1);
     let reply = f.send("PROPFIND", "/d", &[("depth", "1")], body).await;
     assert!(reply.headers.get("preference-applied").is_none());
     assert_eq!(reply.text().matches("<D:response>").count(), 2);

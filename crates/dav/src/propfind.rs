@@ -207,7 +207,7 @@ impl Members {
         let mut out = mem::take(&mut self.head);
         loop {
             out.reserve((self.page.len() * ENTRY).min(CHUNK));
-            while let Some(node) = self.page.next() {
+            for node in self.page.by_ref() {
                 let dead = self.properties.dead().of_member(&self.call, &node.name).await?;
                 self.properties.put_member(&mut out, &self.folder, &node, &dead);
                 if out.len() >= CHUNK {

@@ -297,9 +297,8 @@ impl Store for File {
             for prefix in prefixes {
                 let end = after(&prefix).map_or(Bound::Unbounded, Bound::Excluded);
                 let end = end.as_ref().map(String::as_str);
-                let mut range =
-                    facts.extract_from_if::<&str, _>((Bound::Included(prefix.as_str()), end), |_, _| true)?;
-                while let Some(fact) = range.next() {
+                let range = facts.extract_from_if::<&str, _>((Bound::Included(prefix.as_str()), end), |_, _| true)?;
+                for fact in range {
                     fact?;
                     removed = true;
                 }

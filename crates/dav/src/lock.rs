@@ -131,7 +131,7 @@ async fn give(call: Call, lock: Lock, exists: bool) -> Answer {
 
 /// The empty file of a LOCK on a new name (RFC 4918 section 7.3). False: another request was faster, so it exists.
 async fn create(call: &Call) -> Result<bool, Failure> {
-    let request = PutRequest { size: Some(0), when: When::Absent, content_type: None, modified: None };
+    let request = PutRequest { size: Some(0), when: When::Absent, ..PutRequest::default() };
     let written = match call.view.put(&call.path, request).await {
         Ok(put) => put.finish().await,
         Err(error) => Err(error),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use davmux_tree::{PutRequest, Written};
+use davmux_tree::{Checksums, PutRequest, Written};
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -40,7 +40,7 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
     let modified = lenient(&call.headers, "x-oc-mtime").and_then(dates::parse_unix);
     let told = single(&call.headers, CONTENT_TYPE.as_str())?;
     let content_type = media_types::of_upload(told, call.path.name()).map(Arc::from);
-    let request = PutRequest { size, when: judged.when, content_type, modified };
+    let request = PutRequest { size, when: judged.when, content_type, modified, checksums: Checksums::default() };
     let mut put = call.view.put(&call.path, request).await?;
     while let Some(frame) = body.frame().await {
         let written = match frame.map(Frame::into_data) {

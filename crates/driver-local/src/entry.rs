@@ -24,6 +24,7 @@ pub(crate) fn entry(path: RelPath, meta: &Metadata) -> Option<Entry> {
         modified: modified(meta),
         etag: if is_file { etag(meta) } else { None },
         content_type: None::<Arc<str>>,
+        metadata: None,
     })
 }
 

@@ -248,7 +248,7 @@ impl Upload for LocalUpload {
         self.flush().await?;
         let staged = self.staged.take().ok_or_else(|| self.over())?;
         let (root, opened) = (Arc::clone(&self.root), Arc::clone(&self.opened));
-        let (path, when, modified) = (self.path.clone(), self.request.when.clone(), self.request.modified);
+        let (path, when, modified) = (self.path.clone(), self.request.when.clone(), self.request.metadata.modified);
         blocking("write", &self.path, move || staged.place(&root, &opened, &path, &when, modified)).await
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use davmux_driver::{Driver, Entry, ErrorKind, Kind, Native, ReadRequest, Result, When, WriteRequest};
+use davmux_driver::{Driver, Entry, ErrorKind, Kind, Metadata, Native, ReadRequest, Result, When, WriteRequest};
 use davmux_driver_local::{Local, LocalOptions};
 use davmux_driver_testkit::shorthand::{delete, gather, get, list, path, put, stat, try_put};
 use futures_util::StreamExt;
@@ -195,7 +195,8 @@ async fn an_inode_number_that_comes_back_does_not_bring_its_tag_back() {
             return;
         }
         let modified = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
-        let request = WriteRequest { modified, ..WriteRequest::default() };
+        let metadata = Metadata { modified, ..Metadata::default() };
+        let request = WriteRequest { metadata, ..WriteRequest::default() };
         let mut upload = driver.write(&path("file"), request).await.unwrap();
         upload.write(Bytes::from(content)).await.unwrap();
         let etag = upload.finish().await.unwrap().etag;

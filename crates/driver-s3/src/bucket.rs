@@ -9,7 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
-use davmux_driver::{Entry, Error, Etag, Kind, RelPath, Result};
+use davmux_driver::{Entry, Error, Etag, Kind, Metadata, RelPath, Result};
 use http::uri::Scheme;
 use tokio::sync::Semaphore;
 
@@ -21,6 +21,7 @@ use crate::error::{Failure, NOT_S3};
 use crate::key::Root;
 use crate::learnt::{Ability, Learnt};
 use crate::list::Habits;
+use crate::metadata;
 use crate::options::{LinkDisposition, OptionsError, RelayFrom, S3Options};
 use crate::place::Place;
 use crate::provider::{Dialect, Provider};
@@ -148,6 +149,11 @@ impl Bucket {
     }
 }
 
+/// What a writer gave the object that a HEAD describes.
+pub(crate) fn metadata_of(head: &HeadObjectOutput) -> Metadata {
+    metadata::read(|name| head.metadata()?.get(name).map(String::as_str))
+}
+
 /// The entry that a HEAD describes.
 pub(crate) fn entry_of(path: &RelPath, head: &HeadObjectOutput) -> Option<Entry> {
     Some(Entry {
@@ -157,6 +163,7 @@ pub(crate) fn entry_of(path: &RelPath, head: &HeadObjectOutput) -> Option<Entry>
         modified: head.last_modified().and_then(time),
         etag: head.e_tag().and_then(Etag::new),
         content_type: head.content_type().map(Arc::from),
+        metadata: Some(Box::new(metadata_of(head))),
     })
 }
 

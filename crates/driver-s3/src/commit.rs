@@ -1,17 +1,19 @@
 //! The call by which a file appears, and what is done when its answer is lost.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
-use davmux_driver::{Entry, Error, ErrorKind, Etag, Kind, RelPath, Result, When, WriteRequest};
+use davmux_driver::{Entry, Error, ErrorKind, Etag, Kind, Metadata, RelPath, Result, When, WriteRequest};
 
 use crate::bucket::{Bucket, NONCE, entry_of};
 use crate::client::{for_bytes, for_long_work};
 use crate::error::Failure;
 use crate::learnt::Ability;
 use crate::list::has_members;
+use crate::metadata;
 use crate::stat::unfounded;
 
 const OP: &str = "write";
@@ -41,6 +43,12 @@ pub(crate) enum Call<'a> {
         /// In order.
         parts: &'a [CompletedPart],
     },
+}
+
+/// The metadata of a new object: what tells its upload from others, and what its writer gave.
+pub(crate) fn object_metadata(nonce: &str, metadata: &Metadata) -> HashMap<String, String> {
+    let given = metadata::write(metadata).map(|(name, value)| (name.to_owned(), value));
+    given.chain([(NONCE.to_owned(), nonce.to_owned())]).collect()
 }
 
 /// What a storage must know to check a condition itself.
@@ -139,7 +147,7 @@ impl Commit<'_> {
             .set_if_match(if_match)
             .set_content_type(self.request.content_type.as_deref().map(ToOwned::to_owned))
             .content_length(i64::try_from(body.len()).unwrap_or(i64::MAX))
-            .metadata(NONCE, self.nonce)
+            .set_metadata(Some(object_metadata(self.nonce, &self.request.metadata)))
             .body(ByteStream::from(body.clone()))
             .customize()
             .config_override(for_bytes(body.len()));
@@ -182,6 +190,7 @@ impl Commit<'_> {
             modified: None,
             etag,
             content_type: self.request.content_type.clone(),
+            metadata: Some(Box::new(self.request.metadata)),
         }
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use davmux_driver::{Entry, Error, ErrorKind, Etag, Expect, Native, RelPath, Result, Upload, When, WriteRequest};
 use futures_util::{StreamExt as _, stream};
 
-use crate::bucket::{Bucket, NONCE};
+use crate::bucket::{Bucket, NONCE, metadata_of};
 use crate::client::for_long_work;
 use crate::commit::{Call, Commit, look_first};
 use crate::copy::{OP, changed, copy_source};
@@ -88,7 +88,7 @@ pub(crate) async fn begin(
         size: Some(from.size),
         when: when.clone(),
         content_type: head.content_type().map(Arc::from),
-        modified: None,
+        metadata: metadata_of(&head),
     };
     let (bucket, from, to) = (Arc::clone(bucket), from.clone(), to.clone());
     Ok(Native::Done(Box::new(PartCopy { bucket, from, etag, to, request, nonce, ranges, multipart })))

@@ -45,6 +45,7 @@ mod learnt;
 mod link;
 mod list;
 mod memory;
+mod metadata;
 mod multipart;
 mod options;
 mod order;

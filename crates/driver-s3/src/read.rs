@@ -26,6 +26,7 @@ use crate::client::{ATTEMPT, CONNECT, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::credentials::signer_of;
 use crate::error::{Failure, NOT_S3, backend, element};
 use crate::link::{RelayRequest, follow_request, relay_request, relays_unsigned};
+use crate::metadata;
 use crate::options::OptionsError;
 use crate::redirect;
 use crate::resolve::Resolver;
@@ -312,6 +313,7 @@ fn describe(
             .filter(|time| *time > UNIX_EPOCH),
         etag,
         content_type: text(headers, &header::CONTENT_TYPE).map(Arc::from),
+        metadata: Some(Box::new(metadata::read_headers(headers))),
     };
     Ok((entry, range))
 }

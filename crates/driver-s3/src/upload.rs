@@ -11,9 +11,9 @@ use davmux_driver::{Entry, Error, ErrorKind, RelPath, Result, Upload, WriteReque
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 
-use crate::bucket::{Bucket, NONCE};
+use crate::bucket::Bucket;
 use crate::client::for_bytes;
-use crate::commit::{Call, Commit};
+use crate::commit::{Call, Commit, object_metadata};
 use crate::cut::{Cut, TooLarge};
 use crate::error::{Failure, backend};
 use crate::memory::UploadMemory;
@@ -165,9 +165,10 @@ impl S3Upload {
 
     /// Starts CreateMultipartUpload, once.
     fn begin(&mut self) {
-        let (content_type, nonce) = (&self.request.content_type, &self.nonce);
+        let (content_type, metadata) =
+            (&self.request.content_type, object_metadata(&self.nonce, &self.request.metadata));
         self.multipart.begin(|create| {
-            create.set_content_type(content_type.as_deref().map(ToOwned::to_owned)).metadata(NONCE, nonce)
+            create.set_content_type(content_type.as_deref().map(ToOwned::to_owned)).set_metadata(Some(metadata))
         });
     }
 

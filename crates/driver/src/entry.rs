@@ -48,6 +48,38 @@ pub enum Kind {
     Dir,
 }
 
+/// Checksums of a file's content that are true: announced by its writer and verified, or computed from it. A storage's ETag
+/// is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Checksums {
+    /// MD5 (RFC 1321).
+    pub md5: Option<[u8; 16]>,
+    /// SHA-1 (RFC 3174).
+    pub sha1: Option<[u8; 20]>,
+}
+
+impl Checksums {
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// These, and of the others what is missing here.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self { md5: self.md5.or(others.md5), sha1: self.sha1.or(others.sha1) }
+    }
+}
+
+/// What a writer gave a file besides its content, where the storage keeps it beside its own time of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Metadata {
+    /// When the content changed at its origin.
+    pub modified: Option<SystemTime>,
+    /// Of the content.
+    pub checksums: Checksums,
+}
+
 /// One file or folder, as its storage describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -63,17 +95,20 @@ pub struct Entry {
     pub etag: Option<Etag>,
     /// The media type that the storage keeps, where it keeps one.
     pub content_type: Option<Arc<str>>,
+    /// `None`: this answer does not tell it (a listing), or the storage keeps none: then `modified` is the time that a writer
+    /// gave.
+    pub metadata: Option<Box<Metadata>>,
 }
 
 impl Entry {
     /// A folder of which only its place is known.
     pub fn dir(path: RelPath) -> Self {
-        Self { path, kind: Kind::Dir, size: 0, modified: None, etag: None, content_type: None }
+        Self { path, kind: Kind::Dir, size: 0, modified: None, etag: None, content_type: None, metadata: None }
     }
 
     /// A file of a known length, nothing else known.
     pub fn file(path: RelPath, size: u64) -> Self {
-        Self { path, kind: Kind::File, size, modified: None, etag: None, content_type: None }
+        Self { path, kind: Kind::File, size, modified: None, etag: None, content_type: None, metadata: None }
     }
 
     /// Whether it is a folder.

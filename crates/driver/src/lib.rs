@@ -37,7 +37,7 @@ mod upload;
 
 pub use admin::{Admin, Administered, CorsRule, UploadInProgress, UploadPages};
 pub use driver::{Capabilities, Driver, Expect, Native, Page, Pages, Removal, Usage};
-pub use entry::{Entry, Etag, Kind};
+pub use entry::{Checksums, Entry, Etag, Kind, Metadata};
 pub use error::{Error, ErrorKind, Result};
 pub use link::{Link, LinkRequest};
 pub use path::{InvalidPath, RelPath};

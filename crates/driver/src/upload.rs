@@ -1,12 +1,11 @@
 //! Writing a file: nothing is visible until [`Upload::finish`].
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Entry, Etag, Result};
+use crate::{Entry, Etag, Metadata, Result};
 
 /// A condition on what stands at the target when the change takes effect. Serves `If-Match`, `If-None-Match: *` and
 /// `Overwrite: F` alike.
@@ -30,8 +29,9 @@ pub struct WriteRequest {
     pub when: When,
     /// The media type to keep, where the storage keeps one.
     pub content_type: Option<Arc<str>>,
-    /// The time to keep, where the storage keeps times.
-    pub modified: Option<SystemTime>,
+    /// The time and the checksums to keep with the file, where the storage can: as its own time, or as
+    /// [`Entry::metadata`]. Who announces a checksum verifies it before [`Upload::finish`].
+    pub metadata: Metadata,
 }
 
 /// A file being written.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError,
-    WriteTransaction,
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+    TableDefinition, TableError, WriteTransaction,
 };
 use tokio::sync::Semaphore;
 
@@ -255,6 +255,15 @@ impl Store for File {
                 None => drop(facts.remove(key.as_str())?),
             }
             Ok((true, Commit::Yes))
+        })
+        .await
+    }
+
+    async fn is_empty(&self, table: Table) -> Result<bool> {
+        self.read(move |database| match database.begin_read()?.open_table(definition(table)) {
+            Ok(facts) => Ok(facts.is_empty()?),
+            Err(TableError::TableDoesNotExist(_)) => Ok(true),
+            Err(error) => Err(error.into()),
         })
         .await
     }

@@ -86,6 +86,14 @@ impl KeptIndex {
         Self { store }
     }
 
+    /// Whether nothing is kept of any path.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn is_empty(&self) -> Result<bool> {
+        self.store.is_empty(Table::Kept).await
+    }
+
     /// What is kept of one path.
     ///
     /// # Errors
@@ -115,18 +123,31 @@ impl KeptIndex {
         self.store.change(Table::Kept, records.collect::<Result<_>>()?).await
     }
 
-    /// Does each change (path, what was found, what is kept now) whose path still has what was found.
+    /// Does each change (path, what was found, what is kept now) whose path still has what was found (`None`: nothing).
     ///
     /// # Errors
     /// As [`change`](Self::change).
-    pub async fn replace(&self, changes: Vec<(String, Kept, Kept)>) -> Result<()> {
+    pub async fn replace(&self, changes: Vec<(String, Option<Kept>, Kept)>) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
         let swaps = changes.into_iter().map(|(path, found, now)| {
-            Ok(Swap { key: key(&path)?, expected: Some(write(&found)), value: Some(write(&now)) })
+            Ok(Swap { key: key(&path)?, expected: found.as_ref().map(write), value: Some(write(&now)) })
         });
         self.store.replace_all(Table::Kept, swaps.collect::<Result<_>>()?).await.map(drop)
+    }
+
+    /// What is kept of a path and of all below it, each with its path.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn within(&self, path: &str) -> Result<Vec<(String, Kept)>> {
+        let mut found = Vec::new();
+        for prefix in within(path) {
+            let facts = self.store.list(Table::Kept, &prefix).await?;
+            found.extend(facts.into_iter().filter_map(|(key, value)| Some((path_of(&key)?, read(value)?))));
+        }
+        Ok(found)
     }
 
     /// Forgets what is kept of a path and of all below it.
@@ -134,9 +155,19 @@ impl KeptIndex {
     /// # Errors
     /// Those of the store.
     pub async fn forget(&self, path: &str) -> Result<()> {
-        let below = inside(path);
-        self.store.remove_all(Table::Kept, vec![resource(path), format!("{below}{END}"), format!("{below}/")]).await
+        self.store.remove_all(Table::Kept, within(path).into()).await
     }
+}
+
+/// What the keys of a path, of its members and of all that lies deeper begin with.
+fn within(path: &str) -> [String; 3] {
+    let below = inside(path);
+    [resource(path), format!("{below}{END}"), format!("{below}/")]
+}
+
+fn path_of(key: &str) -> Option<String> {
+    let (folder, name) = key.strip_suffix(END)?.split_once(END)?;
+    Some(format!("{folder}/{name}"))
 }
 
 fn key(path: &str) -> Result<String> {

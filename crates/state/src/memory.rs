@@ -82,6 +82,10 @@ impl Store for Memory {
         Ok(true)
     }
 
+    async fn is_empty(&self, table: Table) -> Result<bool> {
+        Ok(self.facts().get(&table).is_none_or(BTreeMap::is_empty))
+    }
+
     async fn get_all(&self, table: Table, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>> {
         let facts = self.facts();
         let facts = facts.get(&table);

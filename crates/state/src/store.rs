@@ -71,6 +71,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// did.
     async fn replace(&self, table: Table, key: &str, expected: Option<&[u8]>, value: Option<&[u8]>) -> Result<bool>;
 
+    /// Whether a table holds nothing at all.
+    async fn is_empty(&self, table: Table) -> Result<bool>;
+
     /// The values of many keys, in their order, as they stood at one moment.
     async fn get_all(&self, table: Table, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>>;
 

@@ -32,10 +32,15 @@ async fn a_path_is_forgotten_with_all_below_and_without_its_neighbours() {
     for store in both(folder.path()).await {
         let index = KeptIndex::new(store);
         assert_eq!(index.get("/a").await.unwrap(), None);
+        assert!(index.is_empty().await.unwrap());
         index.forget("/a").await.unwrap();
         let all = ["/a", "/a b", "/a-1", "/a/b", "/a/b/c", "/a/bc", "/ab", "/ab/c", "/a!/x", "/\u{10ffff}"];
         fill(&index, &all).await;
         assert_eq!(index.get("/a/b").await.unwrap(), Some(kept("/a/b")));
+        assert!(!index.is_empty().await.unwrap());
+        let mut within: Vec<_> = index.within("/a").await.unwrap().into_iter().collect();
+        within.sort_by(|one, other| one.0.cmp(&other.0));
+        assert_eq!(within, ["/a", "/a/b", "/a/b/c", "/a/bc"].map(|path| (path.to_owned(), kept(path))));
         index.forget("/a").await.unwrap();
         assert_eq!(left(&index, &all).await, ["/a b", "/a-1", "/ab", "/ab/c", "/a!/x", "/\u{10ffff}"]);
         index.forget("/ab/c").await.unwrap();
@@ -52,8 +57,10 @@ async fn what_was_found_is_replaced_only_while_it_still_stands() {
         fill(&index, &["/a", "/b"]).await;
         let seen = |path| kept(path).having_seen(Some(SystemTime::UNIX_EPOCH)).unwrap();
         index.change(vec![("/a".to_owned(), Some(kept("newer")))]).await.unwrap();
-        let changes = ["/a", "/b", "/gone"].map(|path| (path.to_owned(), kept(path), seen(path)));
+        let changes = ["/a", "/b", "/gone"].map(|path| (path.to_owned(), Some(kept(path)), seen(path)));
         index.replace(changes.to_vec()).await.unwrap();
+        index.replace(vec![("/b".to_owned(), None, kept("late")), ("/c".to_owned(), None, kept("/c"))]).await.unwrap();
+        assert_eq!(index.get("/c").await.unwrap(), Some(kept("/c")));
         let found = index.get_all(["/a", "/b", "/gone"]).await.unwrap();
         assert_eq!(found, [Some(kept("newer")), Some(seen("/b")), None]);
     }

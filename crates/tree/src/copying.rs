@@ -7,6 +7,7 @@ use std::time::Duration;
 use davmux_driver::{Entry, ErrorKind, Kind, RelPath, When};
 use futures_util::{StreamExt, stream};
 
+use crate::kept::Copy;
 use crate::mounts::Spot;
 use crate::pace::{Pace, throttled};
 use crate::remove::Failed;
@@ -231,9 +232,12 @@ impl<'a> Copying<'a> {
             .buffer_unordered(MEMBERS_AT_ONCE)
             .collect()
             .await;
+        let mut copies = Vec::new();
         for (copied, source, file, target) in results {
             match copied {
-                Ok(_) => {
+                Ok(copy) => {
+                    let place = self.to.at(self.to.rel.join(&target));
+                    copies.push(Copy::of(&source, &file, &place, copy));
                     self.note(&target, Kind::File);
                     self.copied.files += 1;
                     if self.job.take {
@@ -243,6 +247,7 @@ impl<'a> Copying<'a> {
                 Err(error) => self.fail(&source, error),
             }
         }
+        self.tree.copied(copies).await;
     }
 }
 

@@ -19,9 +19,11 @@
 mod cache;
 mod copying;
 mod error;
+mod facts;
 mod freshness;
 mod health;
 mod junk;
+mod kept;
 mod leaving;
 mod listing;
 mod locks;
@@ -44,7 +46,7 @@ mod view;
 mod walk;
 
 pub use davmux_driver::{Body, Driver, ErrorKind, ReadReply};
-pub use davmux_driver::{ByteRange, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};
+pub use davmux_driver::{ByteRange, Checksums, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};
 pub use davmux_state::{Property, PropertyChange};
 pub use error::{Error, Problem, Result};
 pub use health::Health;

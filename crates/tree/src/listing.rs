@@ -40,7 +40,7 @@ pub(crate) async fn members(tree: &Arc<Tree>, spot: &Spot) -> Result<Listing> {
         }
     }
     if spot.ttl().is_zero() {
-        return first_page(straight(spot)).await;
+        return first_page(straight(tree, spot)).await;
     }
     let stamp = tree.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
     let listing = first_page(Reader::join(tree, spot).into_stream()).await?;
@@ -67,13 +67,23 @@ fn from_memory(folder: &Folder) -> Listing {
     .boxed()
 }
 
-fn straight(spot: &Spot) -> Listing {
+fn straight(tree: &Arc<Tree>, spot: &Spot) -> Listing {
     let owner = spot.clone();
+    let tree = Arc::clone(tree);
     spot.driver()
         .list(&spot.rel)
-        .map(move |page| match page {
-            Ok(page) => Ok(take(&owner, page).collect()),
-            Err(error) => Err(owner.error(error)),
+        .then(move |page| {
+            let (tree, owner) = (Arc::clone(&tree), owner.clone());
+            async move {
+                match page {
+                    Ok(page) => {
+                        let mut nodes: Vec<Node> = take(&owner, page).collect();
+                        tree.match_kept(&owner, &mut nodes).await;
+                        Ok(nodes)
+                    }
+                    Err(error) => Err(owner.error(error)),
+                }
+            }
         })
         .boxed()
 }
@@ -278,7 +288,8 @@ async fn run(tree: Arc<Tree>, spot: Spot, load: Weak<Load>, mut pages: Pages) {
         match page {
             Some(Ok(page)) => {
                 spot.mount.answered();
-                let nodes: Vec<Node> = take(&spot, page).collect();
+                let mut nodes: Vec<Node> = take(&spot, page).collect();
+                let seen = tree.match_kept(&spot, &mut nodes).await;
                 if !load.state().is_large() {
                     whole.extend(nodes.iter().map(|node| (Arc::clone(&node.name), Kept::told(node.clone()))));
                 }
@@ -286,6 +297,7 @@ async fn run(tree: Arc<Tree>, spot: Spot, load: Weak<Load>, mut pages: Pages) {
                 if load.state().is_large() {
                     whole = Members::new();
                 }
+                tree.kept_seen(&spot.path, stamp, seen).await;
             }
             Some(Err(error)) => {
                 if error.kind() == ErrorKind::NotFound {

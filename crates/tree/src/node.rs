@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use davmux_driver::{Entry, Etag, Kind, RelPath};
+use davmux_driver::{Checksums, Entry, Etag, Kind, RelPath};
+use davmux_state::Kept;
 
 /// A file or a folder of the tree: what its storage says of it, under its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,18 +15,36 @@ pub struct Node {
     pub kind: Kind,
     /// Length in bytes; 0 for a folder.
     pub size: u64,
-    /// When its content last changed, where the storage knows.
+    /// The time that was kept of it, else when the storage says that its content last changed.
     pub modified: Option<SystemTime>,
     /// Strong; equal in PROPFIND, HEAD, GET and the answer to PUT.
     pub etag: Option<Etag>,
     /// The media type that the storage keeps, where it keeps one.
     pub content_type: Option<Arc<str>>,
+    /// What is kept of it, where something is.
+    pub(crate) told: Option<Arc<Told>>,
+}
+
+/// What a node was told from the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The storage's own time.
+    stored: Option<SystemTime>,
+    checksums: Checksums,
 }
 
 impl Node {
     /// A folder that no storage describes: a mount point, or a parent of one.
     pub fn folder(name: &str) -> Self {
-        Self { name: Arc::from(name), kind: Kind::Dir, size: 0, modified: None, etag: None, content_type: None }
+        Self {
+            name: Arc::from(name),
+            kind: Kind::Dir,
+            size: 0,
+            modified: None,
+            etag: None,
+            content_type: None,
+            told: None,
+        }
     }
 
     /// What a driver says, under the name that it has there.
@@ -37,7 +56,25 @@ impl Node {
             modified: entry.modified,
             etag: entry.etag,
             content_type: entry.content_type,
+            told: None,
         }
+    }
+
+    /// Takes what is kept of this version.
+    pub(crate) fn tell(&mut self, kept: &Kept) {
+        let checksums = Checksums { md5: kept.md5, sha1: kept.sha1 };
+        self.told = Some(Arc::new(Told { stored: self.modified, checksums }));
+        self.modified = kept.modified.or(self.modified);
+    }
+
+    /// When the storage says that its content last changed, where it does.
+    pub(crate) fn stored(&self) -> Option<SystemTime> {
+        self.told.as_ref().map_or(self.modified, |told| told.stored)
+    }
+
+    /// Checksums of the content, as far as they are known for certain.
+    pub fn checksums(&self) -> Checksums {
+        self.told.as_ref().map(|told| told.checksums).unwrap_or_default()
     }
 
     /// The same as a driver says it, at a place below the root of its storage.
@@ -46,9 +83,10 @@ impl Node {
             path: path.clone(),
             kind: self.kind,
             size: self.size,
-            modified: self.modified,
+            modified: self.stored(),
             etag: self.etag.clone(),
             content_type: self.content_type.clone(),
+            metadata: None,
         }
     }
 

@@ -283,7 +283,7 @@ impl Tree {
 }
 
 /// What the state store knows a place by.
-fn key(path: &TreePath) -> String {
+pub(crate) fn key(path: &TreePath) -> String {
     let text = path.to_string();
     if is_nfc(&text) { text } else { text.nfc().collect() }
 }

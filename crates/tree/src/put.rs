@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use davmux_driver::{ErrorKind, When, WriteRequest};
+use davmux_driver::{Checksums, ErrorKind, Metadata, When, WriteRequest};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::cache::Kept;
@@ -28,6 +28,8 @@ pub struct PutRequest {
     pub content_type: Option<Arc<str>>,
     /// The time to keep.
     pub modified: Option<SystemTime>,
+    /// Checksums of the content to keep. Whoever announces them verifies them before [`Put::finish`].
+    pub checksums: Checksums,
 }
 
 /// What a write did.
@@ -46,6 +48,7 @@ pub struct Put {
     staged: Option<Staged>,
     spot: Spot,
     size: Option<u64>,
+    metadata: Metadata,
     received: u64,
     /// Nothing stood there when it began.
     created: bool,
@@ -81,14 +84,15 @@ impl Tree {
             return Err(Error::new(Problem::Storage(ErrorKind::TooLarge), path));
         }
         let size = request.size;
-        let write =
-            WriteRequest { size, when: request.when, content_type: request.content_type, modified: request.modified };
+        let metadata = Metadata { modified: request.modified, checksums: request.checksums };
+        let write = WriteRequest { size, when: request.when, content_type: request.content_type, metadata };
         let staged = Staged::begin(self, &spot, write).await.map_err(|error| no_parent(&spot, error))?;
         Ok(Put {
             tree: Arc::clone(self),
             staged: Some(staged),
             spot,
             size,
+            metadata,
             received: 0,
             created: there.is_none(),
             _open: self.tasks.token(),
@@ -148,6 +152,12 @@ impl Put {
         }
     }
 
+    /// Keeps checksums of what was written that were computed on the way: in the state store alone, as the storage was told
+    /// before. To be called when all has been written.
+    pub fn computed(&mut self, checksums: Checksums) {
+        self.metadata.checksums = self.metadata.checksums.or(checksums);
+    }
+
     fn incomplete(&self) -> Error {
         Error::new(Problem::Storage(ErrorKind::Incomplete), &self.spot.path)
     }
@@ -160,13 +170,14 @@ impl Put {
     pub async fn finish(mut self) -> Result<Written> {
         let Some(staged) = self.staged.take() else { return Err(self.incomplete()) };
         let (tree, spot, created) = (Arc::clone(&self.tree), self.spot.clone(), self.created);
+        let metadata = self.metadata;
         if self.size.is_some_and(|size| self.received != size) {
             let error = self.incomplete();
             tree.tasks.run(staged.abort()).await;
             return Err(error);
         }
         let tasks = tree.tasks.clone();
-        tasks.run(async move { commit(&tree, &spot, staged, created).await }).await
+        tasks.run(async move { commit(&tree, &spot, staged, metadata, created).await }).await
     }
 
     /// Gives up, and waits until nothing is left.
@@ -187,7 +198,7 @@ impl Drop for Put {
     }
 }
 
-async fn commit(tree: &Tree, spot: &Spot, staged: Staged, created: bool) -> Result<Written> {
+async fn commit(tree: &Tree, spot: &Spot, staged: Staged, metadata: Metadata, created: bool) -> Result<Written> {
     let _claimed = tree.locks.claim(vec![Claim::one(&spot.path)]).await;
     let created = if has_real_dirs(spot.driver()) {
         created
@@ -213,9 +224,8 @@ async fn commit(tree: &Tree, spot: &Spot, staged: Staged, created: bool) -> Resu
     match staged.finish().await {
         Ok(entry) => {
             spot.mount.answered();
-            let kept = Kept::written(Node::from_entry(entry));
-            let node = kept.node.clone();
-            change.is(Some(kept));
+            let node = tree.written(&spot.path, entry, metadata).await;
+            change.is(Some(Kept::written(node.clone())));
             if created {
                 tree.forget_properties(&spot.path).await;
             }

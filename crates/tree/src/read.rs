@@ -142,7 +142,13 @@ impl Tree {
         match reply {
             Ok(reply) => {
                 spot.mount.answered();
-                let node = Node::from_entry(reply.entry.clone());
+                // What was known of this version was matched with the index already.
+                let node = match known {
+                    Known::Present(kept) if kept.node.etag.is_some() && kept.node.etag == reply.entry.etag => {
+                        Node { content_type: reply.entry.content_type.clone().or(kept.node.content_type), ..kept.node }
+                    }
+                    _ => self.shown(&spot.path, reply.entry.clone()).await,
+                };
                 let kept = Kept::told(node.clone());
                 self.cache.keep_one(&spot.path, Some(kept), spot.ttl(), stamp);
                 let range = reply.range.clone();

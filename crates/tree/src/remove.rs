@@ -63,9 +63,9 @@ impl Tree {
         };
         self.left(leave);
         if failed.is_empty() {
-            self.forget_properties(&spot.path).await;
+            self.forget_facts(&spot.path).await;
         } else {
-            self.forget_properties_of_gone(&spot.path).await;
+            self.forget_facts_of_gone(&spot.path, &failed).await;
         }
         Ok(failed)
     }

@@ -10,11 +10,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use davmux_driver::{Entry, ErrorKind, Etag, Expect, Kind, Native, ReadRequest, RelPath, When, WriteRequest};
+use davmux_driver::{Entry, ErrorKind, Etag, Expect, Kind, Metadata, Native, ReadRequest, RelPath, When, WriteRequest};
 use futures_util::StreamExt;
 
 use crate::cache::Kept;
 use crate::copying::Copying;
+use crate::kept::Copy;
 use crate::locks::Claim;
 use crate::mounts::Spot;
 use crate::pace::Pace;
@@ -109,7 +110,7 @@ impl Tree {
             }
             _ => self.copy_folder(&job, &to, there.as_ref()).await?.failed,
         };
-        self.transfer_properties(&job, created, joined, failed.is_empty()).await;
+        self.transfer_facts(&job, created, joined, &failed).await;
         Ok(Transferred { created, failed })
     }
 
@@ -147,8 +148,10 @@ impl Tree {
         match from.driver().rename(&node.to_entry(&from.rel), &to.rel, &when).await {
             Ok(Native::Done(entry)) => {
                 from.mount.answered();
+                self.kept_moved(&from.path, &to.path).await;
+                let node = self.shown(&to.path, entry).await;
                 source.is(None, from.ttl());
-                target.is(Some(Kept::written(Node::from_entry(entry))), to.ttl());
+                target.is(Some(Kept::written(node)), to.ttl());
                 Ok(true)
             }
             Ok(Native::Declined) => Ok(false),
@@ -165,12 +168,14 @@ impl Tree {
                 self.may_replace(to, there).await?;
                 let staging = staging(to)?;
                 let staged = self.copy_version(from, &entry, &staging, &When::Absent).await?;
+                let copy = Copy::of(from, &entry, to, staged.clone());
                 if let Err(error) = put_in_place(&staging, staged, to).await {
                     self.remove_file(&staging, None).await.unwrap_or_else(|left| {
                         tracing::warn!(path = %staging.path, error = %left, "a staged copy is not removed yet");
                     });
                     return Err(error);
                 }
+                self.copied(vec![copy]).await;
             } else {
                 self.copy_over_keys(from, &entry, to, folder).await?;
             }
@@ -179,7 +184,8 @@ impl Tree {
             let when = if there.is_some() { When::Always } else { When::Absent };
             let change = self.cache.begin(&to.path, to.ttl());
             let copy = self.copy_version(from, &entry, to, &when).await?;
-            change.is(Some(Kept::written(Node::from_entry(copy))));
+            let copy = Copy::of(from, &entry, to, copy);
+            change.is(self.copied(vec![copy]).await.pop().map(Kept::written));
         }
         Ok(Version::of(&entry))
     }
@@ -189,8 +195,10 @@ impl Tree {
     async fn copy_over_keys(&self, from: &Spot, entry: &Entry, to: &Spot, there: &Node) -> Result<()> {
         let mut old = self.standing(to, there).await?;
         old.push((to.rel.clone(), Kind::Dir));
-        self.copy_version(from, entry, to, &When::Always).await?;
+        let copy = self.copy_version(from, entry, to, &When::Always).await?;
+        let copy = Copy::of(from, entry, to, copy);
         let failed = self.remove_replaced(to, old, &HashMap::new()).await;
+        self.copied(vec![copy]).await;
         failed.into_iter().next().map_or(Ok(()), |failed| Err(failed.error))
     }
 
@@ -218,6 +226,7 @@ impl Tree {
             Err(error) => return Err(from.error(error)),
         };
         let size = reply.entry.size;
+        let source = self.shown(&from.path, reply.entry.clone()).await;
         if to.driver().capabilities().max_file_size.is_some_and(|largest| size > largest) {
             return Err(Error::new(Problem::Storage(ErrorKind::TooLarge), &to.path));
         }
@@ -225,7 +234,7 @@ impl Tree {
             size: Some(size),
             when: when.clone(),
             content_type: reply.entry.content_type.clone(),
-            modified: reply.entry.modified,
+            metadata: Metadata { modified: source.modified, checksums: source.checksums() },
         };
         let mut staged = Staged::begin(self, to, write).await.map_err(|error| refused(to, error))?;
         let mut chunks = content(from, reply);
@@ -418,10 +427,15 @@ impl Tree {
         let (mut failed, pace) = (Vec::new(), Pace::new(1));
         for batch in removals.chunks(to.driver().capabilities().delete_batch.max(1)) {
             match pace.member(slow_down, || to.driver().delete(batch)).await {
-                Ok(errors) => failed.extend(errors.into_iter().map(|(path, error)| {
-                    let spot = to.at(path);
-                    Failed { error: spot.error(error), path: spot.path }
-                })),
+                Ok(errors) => {
+                    let stayed: HashSet<RelPath> = errors.iter().map(|(path, _)| path.clone()).collect();
+                    let gone = batch.iter().filter(|removal| !stayed.contains(&removal.path));
+                    self.kept_gone(gone.map(|removal| to.at(removal.path.clone()).path)).await;
+                    failed.extend(errors.into_iter().map(|(path, error)| {
+                        let spot = to.at(path);
+                        Failed { error: spot.error(error), path: spot.path }
+                    }));
+                }
                 Err(error) => failed.push(Failed { path: to.path.clone(), error: to.error(error) }),
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use davmux_driver::{ErrorKind, Expect, RelPath};
-use davmux_state::{Properties, Store, Uploads};
+use davmux_state::{KeptIndex, Properties, Store, Uploads};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::cache::{Cache, Kept, Known};
@@ -25,7 +25,7 @@ use crate::{Error, Mount, Node, Problem, Result, TreePath};
 pub struct TreeOptions {
     /// Looked at before the built-in table of clients; the first match wins.
     pub redirect_rules: Vec<RedirectRule>,
-    /// Where the ids of uploads in progress and dead properties are kept.
+    /// Where the ids of uploads in progress, dead properties, times and checksums are kept.
     pub store: Arc<dyn Store>,
 }
 
@@ -46,6 +46,7 @@ pub struct Tree {
     pub(crate) tasks: Tasks,
     pub(crate) uploads: Uploads,
     pub(crate) properties: Properties,
+    pub(crate) kept: KeptIndex,
 }
 
 impl Tree {
@@ -64,7 +65,8 @@ impl Tree {
             unfinished: Unfinished::new(davmux_state::Moves::new(Arc::clone(&options.store))),
             tasks: Tasks::default(),
             uploads: Uploads::new(Arc::clone(&options.store)),
-            properties: Properties::new(options.store),
+            properties: Properties::new(Arc::clone(&options.store)),
+            kept: KeptIndex::new(options.store),
         })
     }
 
@@ -160,7 +162,7 @@ impl Tree {
         match spot.driver().stat(&spot.rel, expect).await {
             Ok(entry) => {
                 spot.mount.answered();
-                let node = Node::from_entry(entry);
+                let node = self.shown(&spot.path, entry).await;
                 self.cache.keep_one(&spot.path, Some(Kept::told(node.clone())), spot.ttl(), stamp);
                 Ok(node)
             }

@@ -1,7 +1,6 @@
 //! [`View`]: the tree as one user sees it, and the only way in.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use davmux_driver::{ErrorKind, Native, RelPath, Usage, When};
 use tokio::task::JoinHandle;
@@ -88,7 +87,8 @@ impl View {
     /// Where [`Error::is_not_found`], a storage said so in a complete answer.
     pub async fn stat(&self, path: &RelPath) -> Result<Node> {
         let (stored, node) = self.tree.find(&self.tree_path(path)).await?;
-        self.tree.look_at_time(&stored, node).await
+        let node = self.tree.look_at_time(&stored, node).await?;
+        Ok(self.tree.with_folder_time(&stored, node).await)
     }
 
     /// Looks at one path whatever is kept of it, for a client that will not have less, once in two seconds at most.
@@ -192,7 +192,7 @@ impl View {
                     spot.mount.answered();
                     change.is(Some(Kept::told(Node::folder(stored.name()))));
                     tree.cache.keep_empty(&stored, spot.ttl(), stamp);
-                    tree.forget_properties(&stored).await;
+                    tree.forget_facts(&stored).await;
                     Ok(())
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::new(Problem::Exists, &stored)),
@@ -238,27 +238,6 @@ impl View {
         }
         let job = Job { from: source, to: target, overwrite: options.overwrite, deep: options.deep, take };
         self.tree.transfer(job).await
-    }
-
-    /// Sets the time that a listing shows; false where the storage cannot.
-    pub async fn set_modified(&self, path: &RelPath, modified: SystemTime) -> Result<bool> {
-        let at = self.may_write(path)?;
-        self.tree.writable_spot(&at)?;
-        let (stored, _) = self.tree.find(&at).await?;
-        let spot = self.tree.writable_spot(&stored)?;
-        let tree = Arc::clone(&self.tree);
-        let work = async move {
-            let _claimed = tree.locks.claim(vec![Claim::one(&stored)]).await;
-            match spot.driver().set_modified(&spot.rel, modified).await {
-                Ok(Native::Done(())) => {
-                    tree.cache.forget(&stored);
-                    Ok(true)
-                }
-                Ok(Native::Declined) => Ok(false),
-                Err(error) => Err(spot.error(error)),
-            }
-        };
-        self.tree.tasks.run(work).await
     }
 
     /// Room in the storage that a path lies in (RFC 4331), or what its mount says in its place; `None` where neither tells.

@@ -197,6 +197,7 @@ pub(crate) fn entry_of(path: &RelPath, metadata: &Metadata) -> Option<Entry> {
             modified,
             etag: metadata.etag().and_then(Etag::new),
             content_type: metadata.content_type().map(Into::into),
+            metadata: None,
         }),
         EntryMode::Unknown => None,
     }

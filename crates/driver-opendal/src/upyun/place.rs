@@ -136,6 +136,7 @@ fn seen(path: &RelPath, call: &Call) -> Option<Seen> {
             modified: date(call),
             etag: None,
             content_type: call.header("content-type").map(Into::into),
+            metadata: None,
         },
     };
     Some(Seen { entry, nonce: call.header(NONCE) })

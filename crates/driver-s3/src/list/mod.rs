@@ -266,6 +266,7 @@ impl Listing {
                     modified: item.modified,
                     etag: item.etag,
                     content_type: None,
+                    metadata: None,
                 }),
             }
         }

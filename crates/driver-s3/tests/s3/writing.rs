@@ -17,7 +17,7 @@ fn content(length: usize) -> Bytes {
 }
 
 async fn upload(s3: &S3, name: &str, size: Option<u64>, when: When) -> Box<dyn Upload> {
-    let request = WriteRequest { size, when, content_type: Some("text/x-test".into()), modified: None };
+    let request = WriteRequest { size, when, content_type: Some("text/x-test".into()), ..WriteRequest::default() };
     s3.write(&path(name), request).await.unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use davmux_driver::{Driver, ErrorKind, Native, Upload, When, WriteRequest};
+use davmux_driver::{Checksums, Driver, ErrorKind, Metadata, Native, ReadRequest, Upload, When, WriteRequest};
 
 use super::{Fixture, fails, not_here, same};
 use crate::shorthand::*;
@@ -146,17 +146,27 @@ pub async fn an_unknown_upload_id_is_aborted_already(fixture: &Fixture) {
     assert_eq!(get(driver, "file").await, "x");
 }
 
-/// A time that comes with an upload is the file's, or it is ignored; `finish` and stat agree.
+/// A time and checksums that come with an upload are the file's, as its own time or as metadata, or they are ignored;
+/// `finish`, stat and read agree, and a copy takes them along.
 pub async fn an_announced_time_is_kept_or_ignored(fixture: &Fixture) {
     let driver = fixture.driver();
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-    let request = WriteRequest { modified: Some(time), ..Default::default() };
-    let mut upload = driver.write(&path("file"), request).await.unwrap();
+    let checksums = Checksums { md5: Some([1; 16]), sha1: Some([2; 20]) };
+    let metadata = Metadata { modified: Some(time), checksums };
+    let mut upload = driver.write(&path("file"), WriteRequest { metadata, ..Default::default() }).await.unwrap();
     upload.write("x".into()).await.unwrap();
     let finished = upload.finish().await.unwrap();
     let looked = stat(driver, "file").await.unwrap();
     same(&finished, &looked);
     if let Native::Done(()) = driver.set_modified(&path("file"), time).await.unwrap() {
         assert_eq!(looked.modified, Some(time), "a storage that can set times keeps them");
+        assert_eq!(looked.metadata, None, "and has no second time");
+    }
+    let read = driver.read(&path("file"), ReadRequest::default()).await.unwrap().entry;
+    assert_eq!((&finished.metadata, &read.metadata), (&looked.metadata, &looked.metadata));
+    let Some(kept) = &looked.metadata else { return };
+    assert_eq!(**kept, metadata);
+    if let Native::Done(_) = driver.copy(&looked, &path("copy"), &When::Always).await.unwrap() {
+        assert_eq!(stat(driver, "copy").await.unwrap().metadata, looked.metadata);
     }
 }

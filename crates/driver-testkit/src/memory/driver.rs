@@ -224,6 +224,7 @@ impl Driver for Memory {
         allow(when, there.as_ref(), "copy", to)?;
         let mut object = state.object(Kind::File, source.data);
         object.content_type = source.content_type;
+        object.metadata = source.metadata;
         let entry = object.entry(to);
         state.objects.insert(to.as_str().to_owned(), object);
         Ok(Native::Done(entry))

@@ -44,7 +44,7 @@ pub(super) fn list(state: &State, dir: &RelPath) -> Result<Page> {
         }
         match dir.child(name) {
             Ok(path) if folder => page.entries.push(Entry::dir(path)),
-            Ok(path) if file(state, &path).is_some() => page.entries.push(object.entry(&path)),
+            Ok(path) if file(state, &path).is_some() => page.entries.push(object.listed(&path)),
             _ => page.unnameable.push(dir.clone()),
         }
     }
@@ -71,7 +71,7 @@ pub(super) fn list_tree(state: &State, dir: &RelPath) -> Result<Page> {
         let parsed = if name.is_empty() { None } else { RelPath::parse(name).ok() };
         match parsed.map(|path| dir.join(&path)) {
             Some(path) if marker.is_some() => page.entries.push(Entry::dir(path)),
-            Some(path) if file(state, &path).is_some() => page.entries.push(object.entry(&path)),
+            Some(path) if file(state, &path).is_some() => page.entries.push(object.listed(&path)),
             Some(path) => page.unnameable.push(path.parent().unwrap_or_else(RelPath::root)),
             None => page.unnameable.push(nearest(dir, rest)),
         }

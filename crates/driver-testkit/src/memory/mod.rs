@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use davmux_driver::{Capabilities, Entry, Error, ErrorKind, Etag, Kind, RelPath, Result, When};
+use davmux_driver::{Capabilities, Entry, Error, ErrorKind, Etag, Kind, Metadata, RelPath, Result, When};
 
 use crate::CallLog;
 
@@ -23,7 +23,8 @@ const STAGING: &str = ".davmux-staging";
 ///   checks tags when it deletes, and declines `copy`, `list_tree` and `link`.
 /// * [`Memory::keys`]: keys in one sorted map, as in a bucket. A folder is a prefix; a zero-byte key `dir/` marks one;
 ///   `create_dir` and `keep_dir` are unsupported. It copies, lists a tree, takes 1,000 deletions at once,
-///   and does not say the time of an upload that it finishes. It declines `rename`.
+///   and does not say the time of an upload that it finishes. It keeps the metadata of a file, which a listing does not
+///   tell. It declines `rename`.
 ///
 /// Times are seconds of a counter that starts in November 2023, tags are numbers of the same counter.
 #[derive(Clone, Debug)]
@@ -52,6 +53,8 @@ struct Object {
     etag: Etag,
     modified: SystemTime,
     content_type: Option<Arc<str>>,
+    /// With keys only: with folders the time is the file's own.
+    metadata: Option<Metadata>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +74,7 @@ impl State {
     fn object(&mut self, kind: Kind, data: Bytes) -> Object {
         let tick = self.tick();
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + tick);
-        Object { kind, data, etag: tag(tick), modified, content_type: None }
+        Object { kind, data, etag: tag(tick), modified, content_type: None, metadata: None }
     }
 
     /// The objects whose keys begin with `prefix`, in order.
@@ -93,9 +96,17 @@ impl Object {
                 modified: Some(self.modified),
                 etag: Some(self.etag.clone()),
                 content_type: self.content_type.clone(),
+                metadata: self.metadata.map(Box::new),
                 ..Entry::file(path.clone(), self.data.len() as u64)
             },
         }
+    }
+}
+
+impl Object {
+    /// As a listing has it.
+    fn listed(&self, path: &RelPath) -> Entry {
+        Entry { metadata: None, ..self.entry(path) }
     }
 }
 

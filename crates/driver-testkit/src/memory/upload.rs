@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use davmux_driver::{Entry, Error, ErrorKind, Kind, RelPath, Result, Upload, When, WriteRequest};
+use davmux_driver::{Entry, Error, ErrorKind, Kind, Metadata, RelPath, Result, Upload, When, WriteRequest};
 
 use super::{Memory, Object, Shape, allow, folders};
 use crate::Op;
@@ -16,7 +15,7 @@ pub(super) struct MemoryUpload {
     path: RelPath,
     when: When,
     content_type: Option<Arc<str>>,
-    modified: Option<SystemTime>,
+    metadata: Metadata,
     id: String,
     data: BytesMut,
     begun: bool,
@@ -39,7 +38,7 @@ impl MemoryUpload {
             path: path.clone(),
             when: request.when,
             content_type: request.content_type,
-            modified: request.modified,
+            metadata: request.metadata,
             id,
             data: BytesMut::new(),
             begun: false,
@@ -48,7 +47,12 @@ impl MemoryUpload {
 
     /// An upload that has its bytes already.
     pub(super) fn of_copy(memory: &Memory, to: &RelPath, when: &When, source: Object) -> Result<Self> {
-        let request = WriteRequest { when: when.clone(), content_type: source.content_type, ..WriteRequest::default() };
+        let request = WriteRequest {
+            size: None,
+            when: when.clone(),
+            content_type: source.content_type,
+            metadata: source.metadata.unwrap_or_default(),
+        };
         let mut upload = Self::begin(memory, to, request)?;
         upload.data = BytesMut::from(source.data.as_ref());
         upload.begun = true;
@@ -92,7 +96,8 @@ impl Upload for MemoryUpload {
         let keys = self.memory.shape == Shape::Keys;
         if keys {
             object.content_type = self.content_type.take();
-        } else if let Some(modified) = self.modified {
+            object.metadata = Some(self.metadata);
+        } else if let Some(modified) = self.metadata.modified {
             object.modified = modified;
         }
         let mut entry = object.entry(&self.path);

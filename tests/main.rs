@@ -30,6 +30,8 @@ mod running;
 // Starting the binary and talking to it.
 #[allow(dead_code, reason = "shared with the benchmarks")]
 mod support;
+// Times that clients give their files.
+mod times;
 // Two clients, the same names.
 mod together;
 // PUT: each form, each cut.

@@ -86,6 +86,10 @@ pub(crate) struct DoctorArgs {
     /// Look at nothing, and remove the upload in progress that has this id; more than once for several.
     #[arg(long, value_name = "ID")]
     pub(crate) abort: Vec<String>,
+    /// Look at nothing else, and read the kept time of each file of a bucket of which none is known yet: one call a file,
+    /// whose number is said before. Needs `state_dir`; the server must not run.
+    #[arg(long, conflicts_with = "abort")]
+    pub(crate) index: bool,
     /// One JSON object on standard output, for programs.
     #[arg(long)]
     pub(crate) json: bool,

@@ -18,6 +18,7 @@ use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
+use crate::index;
 
 /// Uploads in progress that are shown; further ones are counted.
 const SHOWN: usize = 50;
@@ -46,6 +47,9 @@ pub(crate) async fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     };
     if !args.abort.is_empty() {
         return abort(&config, mounts, &args.abort).await;
+    }
+    if args.index {
+        return index::index(&config, &args).await;
     }
     let stop = Stop::at_interrupt()?;
     let mut good = true;

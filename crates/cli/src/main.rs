@@ -10,6 +10,7 @@ mod check;
 mod cors;
 mod demo;
 mod doctor;
+mod index;
 mod logging;
 mod serve;
 

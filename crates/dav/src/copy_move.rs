@@ -10,6 +10,7 @@ use crate::headers::{Depth, depth, overwrite, single};
 use crate::multistatus;
 use crate::preconditions::Judged;
 use crate::status::Failure;
+use crate::times;
 
 fn target(call: &Call) -> Result<RelPath, Failure> {
     let url = single(&call.headers, "destination")?
@@ -89,5 +90,11 @@ async fn end(call: Call, to: RelPath, transferred: davmux_tree::Transferred, mov
     {
         return Err(only.error.into());
     }
-    multistatus::of_members(&call, failed, if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT })
+    let whole = failed.is_empty();
+    let status = if created { StatusCode::CREATED } else { StatusCode::NO_CONTENT };
+    let mut response = multistatus::of_members(&call, failed, status)?;
+    if whole && times::give(&call.view, &to, times::asked(&call.headers)).await {
+        times::accept(response.headers_mut());
+    }
+    Ok(response)
 }

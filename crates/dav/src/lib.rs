@@ -51,6 +51,7 @@ mod props;
 mod put;
 mod range;
 mod status;
+mod times;
 mod xml;
 
 pub use body::{Body, BodyError};

@@ -10,6 +10,7 @@ use crate::call::{Answer, Call, empty, to_its_end};
 use crate::guard::Change;
 use crate::headers::content_length;
 use crate::status::Failure;
+use crate::times;
 
 /// Answers a MKCOL.
 pub(crate) async fn mkcol(call: Call, mut body: Incoming) -> Answer {
@@ -30,8 +31,17 @@ pub(crate) async fn mkcol(call: Call, mut body: Incoming) -> Answer {
     if !is_empty(&mut body).await? {
         return Err(no_body());
     }
-    to_its_end(&call.view.clone(), async move { call.view.create_dir(&call.path).await }).await??;
-    Ok(empty(StatusCode::CREATED))
+    let view = call.view.clone();
+    let asked = times::asked(&call.headers);
+    let made = async move {
+        call.view.create_dir(&call.path).await?;
+        Ok::<_, Failure>(times::give(&call.view, &call.path, asked).await)
+    };
+    let mut response = empty(StatusCode::CREATED);
+    if to_its_end(&view, made).await?? {
+        times::accept(response.headers_mut());
+    }
+    Ok(response)
 }
 
 async fn is_empty(body: &mut Incoming) -> Result<bool, Failure> {

@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use bytes::{BufMut, BytesMut};
-use davmux_tree::{LONGEST_PROPERTY, Problem, Property, PropertyChange, RelPath, View};
+use davmux_tree::{Checksums, LONGEST_PROPERTY, Problem, Property, PropertyChange, RelPath, View};
 use http::StatusCode;
 
 use crate::body::{Incoming, collect};
@@ -21,8 +21,11 @@ const LONGEST_BODY: usize = 1024 * 1024;
 /// The most properties that one request may change.
 const MOST_CHANGES: usize = 10_000;
 
-/// Explorer reports a failed copy where one of these is refused, though it only repeats what the file system knows.
+/// Explorer reports a failed copy where one of these is refused. The time of the last change is set; the others mean nothing
+/// here and are kept as they came.
 const WINDOWS: &str = "urn:schemas-microsoft-com:";
+/// ownCloud's.
+const OWNCLOUD: &str = "http://owncloud.org/ns";
 /// Cyberduck's own.
 const CYBERDUCK: &str = "SAR:";
 
@@ -36,6 +39,9 @@ enum Verdict {
         time: SystemTime,
         must: bool,
     },
+    /// Told as done where they are known to be those of the file: rclone repeats them beside a time (rclone/rclone,
+    /// `backend/webdav/webdav.go`, `SetModTime`).
+    Checksums(Checksums),
     Protected,
     /// A dead property: it is kept.
     Kept,
@@ -51,13 +57,13 @@ impl Verdict {
         let time = |time: Option<SystemTime>, must| time.map_or(Self::BadValue, |time| Self::Time { time, must });
         match (&**namespace, &**local) {
             (WINDOWS, "Win32LastModifiedTime") => time(parse_http_date(&element.text()), false),
-            (WINDOWS, "Win32CreationTime" | "Win32LastAccessTime" | "Win32FileAttributes") => Self::Ignored,
             (DAV, "getlastmodified") => time(parse_http_date(&element.text()), true),
             // rclone and ownCloud send seconds, Cyberduck a date.
             (DAV | CYBERDUCK, "lastmodified") => {
                 let text = element.text();
                 time(parse_unix(&text).or_else(|| parse_http_date(&text)), true)
             }
+            (OWNCLOUD, "checksums") => Self::Checksums(checksums(element)),
             _ if Live::of(&element.name).is_some() => Self::Protected,
             _ => Self::Kept,
         }
@@ -70,7 +76,7 @@ impl Verdict {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Ignored | Self::Time { .. } | Self::Kept => StatusCode::OK,
+            Self::Ignored | Self::Time { .. } | Self::Kept | Self::Checksums(_) => StatusCode::OK,
             Self::Protected => StatusCode::FORBIDDEN,
             Self::TooLong => StatusCode::INSUFFICIENT_STORAGE,
             Self::BadValue => StatusCode::CONFLICT,
@@ -84,15 +90,21 @@ pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
     let judged = call.judge().await?;
     let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
     let there = match &judged.node {
-        Some(node) => node.is_some(),
-        None => call.look(&call.path).await?.is_some(),
+        Some(node) => node.clone(),
+        None => call.look(&call.path).await?,
     };
-    if !there {
+    let Some(node) = there else {
         return Err(Failure::new(StatusCode::NOT_FOUND, "nothing is there"));
-    }
+    };
     call.guard(&call.path, Change::Itself, &judged.tokens, judged.node.as_ref()).await?;
     let mut results: Vec<(Name, Verdict, StatusCode)> =
         verdicts.into_iter().map(|(name, verdict)| (name, verdict, verdict.status())).collect();
+    // A claim that cannot be confirmed is none that a later reader could trust.
+    refuse(
+        &mut results,
+        StatusCode::CONFLICT,
+        |verdict| matches!(verdict, Verdict::Checksums(claimed) if claimed.or(node.checksums()) != node.checksums()),
+    );
     if results.iter().all(|(_, _, status)| status.is_success()) {
         let times = || {
             results.iter().filter_map(|(_, verdict, _)| match verdict {
@@ -241,6 +253,29 @@ fn parse(body: &[u8]) -> Result<Patch, Failure> {
     Ok(patch)
 }
 
+/// The sums that an `oc:checksums` names: `SHA1:hex MD5:hex` in its `oc:checksum`. Others are passed over.
+fn checksums(element: &Element) -> Checksums {
+    let mut named = Checksums::default();
+    for sums in element.elements() {
+        for (kind, sum) in sums.text().split_whitespace().filter_map(|word| word.split_once(':')) {
+            match kind {
+                "MD5" => named.md5 = unhex(sum),
+                "SHA1" => named.sha1 = unhex(sum),
+                _ => {}
+            }
+        }
+    }
+    named
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut sum = [0; N];
+    for (at, byte) in sum.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    (text.len() == 2 * N).then_some(sum)
+}
+
 fn kept(property: &Element, value: String, lang: Option<&str>) -> PropertyChange {
     PropertyChange::Set(Property {
         namespace: property.name.namespace.to_string(),
@@ -278,12 +313,26 @@ mod tests {
     }
 
     #[test]
+    fn checksums_are_read_as_rclone_repeats_them() {
+        let sums = |text: &str| {
+            verdict("set", &format!("<checksums xmlns='{OWNCLOUD}'><checksum>{text}</checksum></checksums>"))
+        };
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        let named = Checksums { md5: unhex(md5), sha1: Some([0xff; 20]) };
+        assert!(named.md5.is_some());
+        assert_eq!(sums(&format!("SHA1:{} MD5:{md5}", "ff".repeat(20))), Verdict::Checksums(named));
+        for other in ["", "MD5:", "MD5:d4", "ADLER32:00000001", &format!("MD5:{md5}00"), "SHA1:é"] {
+            assert_eq!(sums(other), Verdict::Checksums(Checksums::default()), "{other}");
+        }
+    }
+
+    #[test]
     fn what_the_server_computes_is_protected_and_the_rest_is_kept() {
         assert_eq!(verdict("set", "<D:getetag>x</D:getetag>"), Verdict::Protected);
         assert_eq!(verdict("remove", "<D:getlastmodified/>"), Verdict::Protected);
         assert_eq!(verdict("set", "<a xmlns='urn:x'>1</a>"), Verdict::Kept);
         assert_eq!(verdict("remove", "<a xmlns='urn:x'/>"), Verdict::Ignored);
-        assert_eq!(verdict("set", "<Z:Win32FileAttributes>00000020</Z:Win32FileAttributes>"), Verdict::Ignored);
+        assert_eq!(verdict("set", "<Z:Win32FileAttributes>00000020</Z:Win32FileAttributes>"), Verdict::Kept);
     }
 
     #[test]

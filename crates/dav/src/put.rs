@@ -7,7 +7,7 @@ use bytes::Bytes;
 use davmux_tree::{Checksums, PutRequest, Written};
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
@@ -16,9 +16,9 @@ use crate::body::Incoming;
 use crate::call::{Answer, Call, empty, put_validators, to_its_end};
 use crate::checksum::Announced;
 use crate::guard::Change;
-use crate::headers::{content_length, lenient, number, single};
+use crate::headers::{content_length, number, single};
 use crate::status::Failure;
-use crate::{dates, media_types};
+use crate::{media_types, times};
 
 /// Answers a PUT, in a task of its own: a client may be gone when all of its body has arrived, and that is a file.
 pub(crate) async fn put(call: Call, body: Incoming) -> Answer {
@@ -37,7 +37,7 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
     let mut check = Announced::parse(&call.headers)?.begin();
     let judged = call.judge().await?;
     call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await?;
-    let modified = lenient(&call.headers, "x-oc-mtime").and_then(dates::parse_unix);
+    let modified = times::asked(&call.headers);
     let told = single(&call.headers, CONTENT_TYPE.as_str())?;
     let content_type = media_types::of_upload(told, call.path.name()).map(Arc::from);
     let request = PutRequest { size, when: judged.when, content_type, modified, checksums: Checksums::default() };
@@ -105,7 +105,7 @@ fn answer(written: Written, asked: Option<SystemTime>) -> http::Response<crate::
     let mut response = empty(if written.created { StatusCode::CREATED } else { StatusCode::NO_CONTENT });
     put_validators(response.headers_mut(), &written.node);
     if asked.is_some() && written.node.modified == asked {
-        response.headers_mut().insert("x-oc-mtime", HeaderValue::from_static("accepted"));
+        times::accept(response.headers_mut());
     }
     response
 }

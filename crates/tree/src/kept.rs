@@ -345,20 +345,22 @@ fn folders_of(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a record is of this version.
-fn is_of(kept: &Kept, entry: &Entry) -> bool {
+pub(crate) fn is_of(kept: &Kept, entry: &Entry) -> bool {
     kept.holds(entry.etag.as_ref().map(|etag| etag.as_str()), entry.size, entry.modified)
 }
 
 /// What is to be kept of a file that was given this; `None` where that is nothing, or all of it is the storage's own.
 fn record(entry: &Entry, metadata: Metadata) -> Option<Kept> {
-    let etag = entry.etag.as_ref().filter(|_| !entry.is_dir())?;
     // A storage without metadata may have set the time itself.
     let own = |time| entry.metadata.is_none() && entry.modified.map(seconds) == Some(seconds(time));
-    let modified = metadata.modified.filter(|time| !own(*time));
-    let Checksums { md5, sha1 } = metadata.checksums;
-    if modified.is_none() && metadata.checksums.is_empty() {
-        return None;
-    }
+    let metadata = Metadata { modified: metadata.modified.filter(|time| !own(*time)), ..metadata };
+    if metadata == Metadata::default() { None } else { record_of(entry, metadata) }
+}
+
+/// What is kept of a file, also that it was given nothing; `None` where nothing tells its versions apart.
+pub(crate) fn record_of(entry: &Entry, metadata: Metadata) -> Option<Kept> {
+    let etag = entry.etag.as_ref().filter(|_| !entry.is_dir())?;
+    let Metadata { modified, checksums: Checksums { md5, sha1 } } = metadata;
     let of = KeptOf::File { etag: etag.as_str().to_owned(), size: entry.size, seen: entry.modified };
     Some(Kept { of, modified, md5, sha1 })
 }

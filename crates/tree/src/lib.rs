@@ -22,6 +22,7 @@ mod error;
 mod facts;
 mod freshness;
 mod health;
+mod index;
 mod junk;
 mod kept;
 mod leaving;
@@ -50,6 +51,7 @@ pub use davmux_driver::{ByteRange, Checksums, Etag, InvalidPath, Kind, Link, Rel
 pub use davmux_state::{Property, PropertyChange};
 pub use error::{Error, Problem, Result};
 pub use health::Health;
+pub use index::Indexed;
 pub use junk::Junk;
 pub use listing::Listing;
 pub use mounts::{Mount, MountOptions};

@@ -322,7 +322,7 @@ impl Upload for Writing {
         Store::check(&self.store, "finish", &self.path)?;
         self.store.holds(&self.path, &self.request.when)?;
         let mut entry = self.store.keep(self.path.as_str(), Some(Bytes::from(self.bytes)));
-        if let Some(modified) = self.request.modified {
+        if let Some(modified) = self.request.metadata.modified {
             self.store.0.entries.lock().unwrap().get_mut(self.path.as_str()).unwrap().modified = modified;
             entry.modified = Some(modified);
         }

@@ -11,5 +11,6 @@ mod reading;
 mod redirects;
 mod removals;
 mod support;
+mod times;
 mod transfers;
 mod writes;

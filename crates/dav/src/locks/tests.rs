@@ -76,6 +76,9 @@ impl Store for Counting {
     async fn list_up_to(&self, _: Table, _: &str, _: usize) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
         panic!("locks are not looked at in the state store")
     }
+    async fn is_empty(&self, _: Table) -> davmux_state::Result<bool> {
+        panic!("locks are not looked at in the state store")
+    }
     async fn get_all(&self, _: Table, _: Vec<String>) -> davmux_state::Result<Vec<Option<Vec<u8>>>> {
         panic!("locks are not looked at in the state store")
     }

@@ -229,6 +229,9 @@ impl Store for Broken {
     async fn list(&self, _: Table, _: &str) -> davmux_state::Result<Vec<(String, Vec<u8>)>> {
         broken()
     }
+    async fn list_up_to(&self, _: Table, _: &str, _: usize) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
+        broken()
+    }
     async fn replace(&self, _: Table, _: &str, _: Option<&[u8]>, _: Option<&[u8]>) -> davmux_state::Result<bool> {
         broken()
     }

@@ -234,9 +234,11 @@ async fn a_new_folder_and_a_copy_have_the_time_that_was_asked_for() {
 }
 
 /// `davmux doctor --index` on the file of a bench, whose server may run or not: whether it ended well, and what it said.
-fn index(dir: &std::path::Path) -> (bool, String) {
-    let output =
-        crate::support::binary().args(["doctor", "--index", "--json"]).arg(dir.join("mounts.yaml")).output().unwrap();
+async fn index(dir: &std::path::Path) -> (bool, String) {
+    let mut command = crate::support::binary();
+    command.args(["doctor", "--index", "--json"]).arg(dir.join("mounts.yaml"));
+    // The S3 server answers from this runtime.
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(said).unwrap())
 }
@@ -250,14 +252,14 @@ async fn doctor_reads_the_times_of_all_files_once_while_the_server_is_stopped() 
         put.body(b"abc"[..].to_vec().into()).send().await.unwrap();
     }
     let dir = Arc::clone(&bench.davmux.dir);
-    let (ended_well, said) = index(dir.path());
+    let (ended_well, said) = index(dir.path()).await;
     assert!(!ended_well && said.contains("stop"), "a running server holds the state file: {said}");
     let Bench { s3, davmux, file } = bench;
     davmux.terminate().await;
-    let (ended_well, said) = index(dir.path());
+    let (ended_well, said) = index(dir.path()).await;
     assert!(ended_well && said.contains("\"unknown\":20") && said.contains("\"found\":15"), "{said}");
     s3.recorder().reset();
-    let (ended_well, said) = index(dir.path());
+    let (ended_well, said) = index(dir.path()).await;
     assert!(ended_well && said.contains("\"unknown\":0"), "{said}");
     assert_eq!(s3.recorder().count("HeadObject"), 0, "nothing is read twice");
     let davmux = Davmux::serve_in(dir, &file).await;
@@ -272,6 +274,6 @@ async fn doctor_has_nowhere_to_keep_times_without_a_state_dir() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("mounts.yaml"), format!("version: 1\nmounts:\n{}", local("/l", dir.path())))
         .unwrap();
-    let (ended_well, said) = index(dir.path());
+    let (ended_well, said) = index(dir.path()).await;
     assert!(!ended_well && said.contains("state_dir"), "{said}");
 }

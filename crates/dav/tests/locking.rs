@@ -6,11 +6,13 @@ mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use davmux_dav::{Clock, Dav, DavOptions, Lock, LockRefusal, LockStore, LockTable, Reach};
 use davmux_driver::ErrorKind;
 use davmux_tree::TreePath;
 use support::Fixture;
+use tokio::sync::Semaphore;
 
 const EXCLUSIVE: &str = "<D:lockinfo xmlns:D='DAV:'><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype>\
      <D:owner><D:href>mailto:a</D:href></D:owner></D:lockinfo>";
@@ -309,23 +311,55 @@ async fn an_administrator_sees_and_ends_the_locks_below_a_path() {
     assert_eq!(f.status("PUT", "/b", &[], "y").await, 423);
 }
 
+/// Locks that end only when told to.
+#[derive(Debug)]
+struct Waiting {
+    table: LockTable,
+    reached: Semaphore,
+    go: Semaphore,
+}
+
+#[async_trait::async_trait]
+impl LockStore for Waiting {
+    async fn related(&self, path: &TreePath, reach: Reach) -> Result<Vec<Lock>, LockRefusal> {
+        self.table.related(path, reach).await
+    }
+    async fn add(&self, lock: Lock) -> Result<(), LockRefusal> {
+        self.table.add(lock).await
+    }
+    async fn refresh(&self, path: &TreePath, token: &str, expires: SystemTime) -> Result<Option<Lock>, LockRefusal> {
+        self.table.refresh(path, token, expires).await
+    }
+    async fn remove(&self, locks: &[Lock]) -> Result<usize, LockRefusal> {
+        self.reached.add_permits(1);
+        self.go.acquire().await.unwrap().forget();
+        self.table.remove(locks).await
+    }
+}
+
 /// A drain waits for all that a DELETE does: also for the locks that end with what is gone.
 #[tokio::test]
 async fn a_drain_waits_until_the_locks_of_what_is_gone_have_ended() {
-    let f = Arc::new(Fixture::new());
+    let mut f = Fixture::new();
+    let clock: Clock = Arc::new(SystemTime::now);
+    let table = LockTable::in_memory(Arc::clone(&clock));
+    let locks = Arc::new(Waiting { table, reached: Semaphore::new(0), go: Semaphore::new(0) });
+    let options = DavOptions { locks: Arc::clone(&locks) as Arc<dyn LockStore>, clock, ..DavOptions::default() };
+    f.dav = Dav::new(options).unwrap();
+    let f = Arc::new(f);
     f.store.put("a", "x");
     let token = f.lock("alice", "/a", "0", "exclusive").await;
-    let hold = f.store.hold_deletions();
     let deleting = tokio::spawn({
         let f = Arc::clone(&f);
         async move { f.status("DELETE", "/a", &[("if", &format!("({token})"))], "").await }
     });
-    hold.reached().await;
+    locks.reached.acquire().await.unwrap().forget();
+    assert!(!f.store.has("a"));
     // The client hangs up, and the server stops.
     deleting.abort();
     let mut drained = std::pin::pin!(f.tree.drain(Duration::from_secs(60)));
     assert!(futures_util::poll!(drained.as_mut()).is_pending());
-    hold.go();
+    locks.go.add_permits(1);
     drained.await;
     assert!(f.dav.locks(&TreePath::root()).await.unwrap().is_empty());
 }

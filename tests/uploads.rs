@@ -255,3 +255,31 @@ async fn a_file_that_cannot_fit_is_refused_before_its_body_is_asked_for() {
     }
     both.nothing_is_left_but(&[]);
 }
+
+/// Also of a file in parts, and through a restart without anything but the bucket: what was announced is in its metadata.
+#[tokio::test]
+async fn what_a_client_announced_of_a_file_is_told_of_it() {
+    let both = Both::new().await;
+    let ask = "<propfind xmlns='DAV:'><prop><checksums xmlns='http://owncloud.org/ns'/></prop></propfind>";
+    let large = vec![b'x'; 9 * 1024 * 1024];
+    let (of_abc, of_large) = ("MD5:900150983cd24fb0d6963f7d28e17f72", format!("ADLER32:{:08x}", adler32(&large)));
+    let (md5, sha1) = ("MD5:900150983cd24fb0d6963f7d28e17f72", "SHA1:a9993e364706816aba3e25717850c26c9cd0d89d");
+    for mount in ["/b", "/l"] {
+        for (name, sum, content) in [("small", of_abc, &b"abc"[..]), ("large", of_large.as_str(), &large[..])] {
+            let path = format!("{mount}/{name}");
+            let answer = both.davmux.send("PUT", &path, &[("OC-Checksum", sum)], content.to_vec()).await;
+            assert_eq!(answer.status, StatusCode::CREATED, "{path}");
+            let told = both.davmux.send("PROPFIND", &path, &[("Depth", "0")], ask).await.text();
+            let listed = both.davmux.send("PROPFIND", &format!("{mount}/"), &[("Depth", "1")], ask).await.text();
+            let both_sums = told.split("<oc:checksum>").nth(1).unwrap().split('<').next().unwrap();
+            assert!(both_sums.starts_with("SHA1:") && both_sums.contains(" MD5:"), "{told}");
+            assert!(listed.contains(both_sums), "{listed}");
+            if name == "small" {
+                assert_eq!(both_sums, format!("{sha1} {md5}"));
+            }
+        }
+    }
+    let fresh = Davmux::serve(&bucket("/b", &both.s3, &[])).await;
+    let told = fresh.send("PROPFIND", "/b/small", &[("Depth", "0")], ask).await.text();
+    assert!(told.contains(&format!("<oc:checksum>{md5}<")), "{told}");
+}

@@ -1,4 +1,5 @@
-//! Checksums that a client announces with an upload. They are compared before anything is stored (promise 3).
+//! Checksums: those that a client announces with an upload, which are compared before anything is stored (promise 3), and
+//! how the known ones of a file are told.
 //!
 //! * `OC-Checksum: SHA1:hex` as ownCloud's clients and rclone send it (owncloud/core, `apps/dav/lib/Connector/Sabre/File.php`:
 //!   another sum is 400); several stand apart by spaces. Types: `SHA1`, `MD5`, `ADLER32`, `SHA256`.
@@ -6,9 +7,14 @@
 //!   coding, so content and representation are the same bytes.
 //!
 //! An algorithm that is not known here is left alone; a sum that its algorithm cannot have is refused.
+//!
+//! ownCloud's dialect (`OC-Checksum`, or `X-OC-Mtime` alone where a body is streamed) gets MD5 and SHA-1 computed besides:
+//! its clients look for both in `oc:checksums` afterwards (rclone/rclone, `backend/webdav/webdav.go`, `setQuirks`).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::BufMut;
+use davmux_tree::Checksums;
 use http::HeaderMap;
 use http::header::HeaderName;
 use md5::{Digest, Md5};
@@ -78,9 +84,14 @@ impl Algorithm {
     }
 }
 
-/// The sums that a request announced, one an algorithm.
+/// The sums that a request announced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Announced(Vec<(Algorithm, Vec<u8>)>);
+pub(crate) struct Announced {
+    /// One an algorithm.
+    sums: Vec<(Algorithm, Vec<u8>)>,
+    /// Its sender looks for these afterwards, whatever it announced.
+    wanted: &'static [Algorithm],
+}
 
 impl Announced {
     /// Reads the headers.
@@ -88,12 +99,9 @@ impl Announced {
     /// # Errors
     /// 400 for a sum that cannot be read, and for two different ones of one algorithm: a body that has both does not exist.
     pub(crate) fn parse(headers: &HeaderMap) -> Result<Self, Failure> {
-        let mut announced = Self::default();
-        if let Some(text) = single(headers, "oc-checksum")? {
-            for sum in text.split_ascii_whitespace() {
-                let (name, hex) = sum.split_once(':').ok_or_else(|| unreadable("OC-Checksum"))?;
-                announced.add("OC-Checksum", name, |algorithm| algorithm.hex(hex))?;
-            }
+        let mut announced = single(headers, "oc-checksum")?.map(Self::in_words).transpose()?.unwrap_or_default();
+        if headers.contains_key("oc-checksum") || headers.contains_key("x-oc-mtime") {
+            announced.wanted = &[Algorithm::Md5, Algorithm::Sha1];
         }
         if let Some(text) = single(headers, "content-md5")? {
             announced.add("Content-MD5", "md5", |algorithm| algorithm.base64(text))?;
@@ -116,6 +124,19 @@ impl Announced {
         Ok(announced)
     }
 
+    /// Reads `SHA1:hex MD5:hex`, as in `OC-Checksum` and `oc:checksum`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub(crate) fn in_words(text: &str) -> Result<Self, Failure> {
+        let mut announced = Self::default();
+        for word in text.split_ascii_whitespace() {
+            let (name, hex) = word.split_once(':').ok_or_else(|| unreadable("OC-Checksum"))?;
+            announced.add("OC-Checksum", name, |algorithm| algorithm.hex(hex))?;
+        }
+        Ok(announced)
+    }
+
     fn add(
         &mut self,
         header: &'static str,
@@ -124,8 +145,8 @@ impl Announced {
     ) -> Result<(), Failure> {
         let Some(algorithm) = Algorithm::of(name) else { return Ok(()) };
         let sum = sum(algorithm).ok_or_else(|| unreadable(header))?;
-        match self.0.iter().find(|(known, _)| *known == algorithm) {
-            None => self.0.push((algorithm, sum)),
+        match self.sums.iter().find(|(known, _)| *known == algorithm) {
+            None => self.sums.push((algorithm, sum)),
             Some((_, known)) if *known == sum => {}
             Some(_) => {
                 let name = algorithm.name();
@@ -137,10 +158,50 @@ impl Announced {
         Ok(())
     }
 
-    /// To be fed with the body. Costs nothing where no sum was announced.
-    pub(crate) fn begin(self) -> Check {
-        Check(self.0.into_iter().map(|(algorithm, sum)| (Sum::new(algorithm), algorithm, sum)).collect())
+    /// Those of them that are kept with a file.
+    pub(crate) fn checksums(&self) -> Checksums {
+        let mut checksums = Checksums::default();
+        self.sums.iter().for_each(|(algorithm, sum)| keep(&mut checksums, *algorithm, sum));
+        checksums
     }
+
+    /// To be fed with the body. Costs nothing where no sum was announced or is wanted.
+    pub(crate) fn begin(self) -> Check {
+        let mut check: Vec<_> =
+            self.sums.into_iter().map(|(algorithm, sum)| (Sum::new(algorithm), algorithm, Some(sum))).collect();
+        for wanted in self.wanted {
+            if !check.iter().any(|(_, algorithm, _)| algorithm == wanted) {
+                check.push((Sum::new(*wanted), *wanted, None));
+            }
+        }
+        Check(check)
+    }
+}
+
+fn keep(checksums: &mut Checksums, algorithm: Algorithm, sum: &[u8]) {
+    match algorithm {
+        Algorithm::Md5 => checksums.md5 = sum.try_into().ok(),
+        Algorithm::Sha1 => checksums.sha1 = sum.try_into().ok(),
+        Algorithm::Adler32 | Algorithm::Sha256 | Algorithm::Sha512 => {}
+    }
+}
+
+/// Writes `SHA1:hex MD5:hex`, the strongest first. False: none is known, nothing was written.
+pub(crate) fn put_words(out: &mut impl BufMut, checksums: Checksums) -> bool {
+    let words =
+        [checksums.sha1.as_ref().map(|sum| ("SHA1:", &sum[..])), checksums.md5.as_ref().map(|sum| ("MD5:", &sum[..]))];
+    for (at, (name, sum)) in words.into_iter().flatten().enumerate() {
+        if at > 0 {
+            out.put_u8(b' ');
+        }
+        out.put_slice(name.as_bytes());
+        for byte in sum {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            out.put_u8(DIGITS[usize::from(byte >> 4)]);
+            out.put_u8(DIGITS[usize::from(byte & 15)]);
+        }
+    }
+    !checksums.is_empty()
 }
 
 fn unreadable(header: &'static str) -> Failure {
@@ -148,7 +209,7 @@ fn unreadable(header: &'static str) -> Failure {
 }
 
 /// A body is being compared with what was announced of it.
-pub(crate) struct Check(Vec<(Sum, Algorithm, Vec<u8>)>);
+pub(crate) struct Check(Vec<(Sum, Algorithm, Option<Vec<u8>>)>);
 
 impl Check {
     /// Takes the next bytes. A frame of a connection is a few hundred KiB at most: less than a millisecond's work.
@@ -158,20 +219,23 @@ impl Check {
         }
     }
 
-    /// Compares.
+    /// Compares, and tells what is now known of the body.
     ///
     /// # Errors
     /// 400 where a sum is another one than announced.
-    pub(crate) fn finish(self) -> Result<(), Failure> {
+    pub(crate) fn finish(self) -> Result<Checksums, Failure> {
+        let mut checksums = Checksums::default();
         for (sum, algorithm, announced) in self.0 {
-            if sum.finish() != announced {
+            let sum = sum.finish();
+            if announced.is_some_and(|announced| announced != sum) {
                 let name = algorithm.name();
                 return Err(Failure::bad_request(format!(
                     "the {name} sum of the body is not the announced one: it was damaged on the way; nothing was stored"
                 )));
             }
+            keep(&mut checksums, algorithm, &sum);
         }
-        Ok(())
+        Ok(checksums)
     }
 }
 
@@ -245,7 +309,7 @@ mod tests {
     /// Whether a body passes, given in two pieces.
     fn passes(header: &str, value: &str, body: &[u8]) -> bool {
         let announced = announced(&[(header, value)]).unwrap();
-        assert!(!announced.0.is_empty(), "{header}: {value} announces nothing");
+        assert!(!announced.sums.is_empty(), "{header}: {value} announces nothing");
         let mut check = announced.begin();
         let (first, second) = body.split_at(body.len() / 2);
         check.update(first);
@@ -287,6 +351,26 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_of_owncloud_look_for_is_computed_for_them_alone() {
+        let of_abc = |pairs: &[(&str, &str)]| {
+            let mut check = announced(pairs).unwrap().begin();
+            check.update(b"abc");
+            let mut out = Vec::new();
+            put_words(&mut out, check.finish().unwrap());
+            String::from_utf8(out).unwrap()
+        };
+        let both = format!("SHA1:{SHA1} MD5:{MD5}");
+        assert_eq!(of_abc(&[("oc-checksum", &format!("SHA1:{SHA1}"))]), both);
+        assert_eq!(of_abc(&[("oc-checksum", "SHA3-256:00")]), both);
+        assert_eq!(of_abc(&[("x-oc-mtime", "1")]), both);
+        assert_eq!(of_abc(&[("content-md5", &base64(MD5))]), format!("MD5:{MD5}"));
+        assert_eq!(of_abc(&[("repr-digest", &format!("sha-256=:{}:", base64(SHA256)))]), "");
+        assert_eq!(of_abc(&[]), "");
+        let told = Announced::in_words(&both).unwrap().checksums();
+        assert!(told.md5.is_some() && told.sha1.is_some());
+    }
+
+    #[test]
     fn what_cannot_be_a_sum_is_refused() {
         for (header, value) in [
             ("oc-checksum", "SHA1"),
@@ -321,7 +405,7 @@ mod tests {
             ("digest", "unixsum=1"),
             ("repr-digest", "crc32c=:AAAAAA==:"),
         ] {
-            assert_eq!(announced(&[(header, value)]).unwrap(), Announced::default(), "{header}: {value}");
+            assert_eq!(announced(&[(header, value)]).unwrap().sums, [], "{header}: {value}");
         }
     }
 
@@ -330,7 +414,7 @@ mod tests {
         fn any_text_is_read_or_refused(text in "[\\x20-\\x7eé]{0,60}|(SHA1|MD5|ADLER32|sha-256)[:=][0-9a-f:=é]{0,44}") {
             for header in ["oc-checksum", "content-md5", "digest", "repr-digest"] {
                 if let Ok(announced) = announced(&[(header, &text)]) {
-                    prop_assert!(announced.0.iter().all(|(algorithm, sum)| sum.len() == algorithm.length()));
+                    prop_assert!(announced.sums.iter().all(|(algorithm, sum)| sum.len() == algorithm.length()));
                 }
             }
         }

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use crate::body::{Body, BodyError};
 use crate::call::{Answer, Call, empty, put_validators};
+use crate::checksum::put_words;
 use crate::conditional::range_counts;
 use crate::headers::lenient;
 use crate::preconditions::Judged;
@@ -214,6 +215,14 @@ fn put_file_headers(headers: &mut HeaderMap, node: &Node) {
     if media_types::is_active(media_type) {
         // A page that a user stored must not act in the name of the one who opens it.
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    }
+    // ownCloud's clients compare it with what they received, in ranges too (owncloud/client, `src/libsync/propagatedownload.cpp`).
+    let mut sums = Vec::new();
+    if put_words(&mut sums, node.checksums())
+        && let Some(strongest) = sums.split(|byte| *byte == b' ').next()
+        && let Ok(value) = HeaderValue::from_bytes(strongest)
+    {
+        headers.insert("oc-checksum", value);
     }
     put_validators(headers, node);
 }

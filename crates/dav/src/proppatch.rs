@@ -9,10 +9,11 @@ use http::StatusCode;
 
 use crate::body::{Incoming, collect};
 use crate::call::{Answer, Call, full, to_its_end};
+use crate::checksum::Announced;
 use crate::dates::{parse_http_date, parse_unix};
 use crate::guard::Change;
 use crate::multistatus::{END, START, put_status};
-use crate::props::Live;
+use crate::props::{Live, OWNCLOUD};
 use crate::status::{Condition, Failure, XML};
 use crate::xml::{self, DAV, Element, Name};
 
@@ -24,8 +25,6 @@ const MOST_CHANGES: usize = 10_000;
 /// Explorer reports a failed copy where one of these is refused. The time of the last change is set; the others mean nothing
 /// here and are kept as they came.
 const WINDOWS: &str = "urn:schemas-microsoft-com:";
-/// ownCloud's.
-const OWNCLOUD: &str = "http://owncloud.org/ns";
 /// Cyberduck's own.
 const CYBERDUCK: &str = "SAR:";
 
@@ -63,7 +62,7 @@ impl Verdict {
                 let text = element.text();
                 time(parse_unix(&text).or_else(|| parse_http_date(&text)), true)
             }
-            (OWNCLOUD, "checksums") => Self::Checksums(checksums(element)),
+            (OWNCLOUD, "checksums") => checksums(element).map_or(Self::BadValue, Self::Checksums),
             _ if Live::of(&element.name).is_some() => Self::Protected,
             _ => Self::Kept,
         }
@@ -253,27 +252,11 @@ fn parse(body: &[u8]) -> Result<Patch, Failure> {
     Ok(patch)
 }
 
-/// The sums that an `oc:checksums` names: `SHA1:hex MD5:hex` in its `oc:checksum`. Others are passed over.
-fn checksums(element: &Element) -> Checksums {
-    let mut named = Checksums::default();
-    for sums in element.elements() {
-        for (kind, sum) in sums.text().split_whitespace().filter_map(|word| word.split_once(':')) {
-            match kind {
-                "MD5" => named.md5 = unhex(sum),
-                "SHA1" => named.sha1 = unhex(sum),
-                _ => {}
-            }
-        }
-    }
-    named
-}
-
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut sum = [0; N];
-    for (at, byte) in sum.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    (text.len() == 2 * N).then_some(sum)
+/// The sums that an `oc:checksums` names: `SHA1:hex MD5:hex` in its `oc:checksum`. `None`: none of these can be read.
+fn checksums(element: &Element) -> Option<Checksums> {
+    let words: Vec<String> = element.elements().map(Element::text).collect();
+    let named = Announced::in_words(&words.join(" ")).ok()?.checksums();
+    (!named.is_empty()).then_some(named)
 }
 
 fn kept(property: &Element, value: String, lang: Option<&str>) -> PropertyChange {
@@ -318,11 +301,11 @@ mod tests {
             verdict("set", &format!("<checksums xmlns='{OWNCLOUD}'><checksum>{text}</checksum></checksums>"))
         };
         let md5 = "d41d8cd98f00b204e9800998ecf8427e";
-        let named = Checksums { md5: unhex(md5), sha1: Some([0xff; 20]) };
-        assert!(named.md5.is_some());
+        let md5_of_nothing = [0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0, 0xb2, 4, 0xe9, 0x80, 9, 0x98, 0xec, 0xf8, 0x42, 0x7e];
+        let named = Checksums { md5: Some(md5_of_nothing), sha1: Some([0xff; 20]) };
         assert_eq!(sums(&format!("SHA1:{} MD5:{md5}", "ff".repeat(20))), Verdict::Checksums(named));
         for other in ["", "MD5:", "MD5:d4", "ADLER32:00000001", &format!("MD5:{md5}00"), "SHA1:é"] {
-            assert_eq!(sums(other), Verdict::Checksums(Checksums::default()), "{other}");
+            assert_eq!(sums(other), Verdict::BadValue, "{other}");
         }
     }
 

@@ -8,6 +8,7 @@ use davmux_tree::{Node, Property, RelPath, TreePath, Usage, View};
 use http::StatusCode;
 
 use crate::call::place;
+use crate::checksum::put_words;
 use crate::dates::{put_http_date, put_iso_date};
 use crate::dead::{self, Dead};
 use crate::lock_xml::put_active_locks;
@@ -32,7 +33,12 @@ pub(crate) enum Live {
     LockDiscovery,
     QuotaAvailable,
     QuotaUsed,
+    /// ownCloud's, told where it is asked for by name.
+    Checksums,
 }
+
+/// The namespace of ownCloud's properties.
+pub(crate) const OWNCLOUD: &str = "http://owncloud.org/ns";
 
 /// What an `allprop` gets. Quotas are left out, as RFC 4331 section 2 asks: they can be costly.
 const ALL: &[Live] = &[
@@ -49,6 +55,9 @@ const ALL: &[Live] = &[
 
 impl Live {
     pub(crate) fn of(name: &Name) -> Option<Self> {
+        if &*name.namespace == OWNCLOUD && &*name.local == "checksums" {
+            return Some(Self::Checksums);
+        }
         if &*name.namespace != DAV {
             return None;
         }
@@ -81,6 +90,29 @@ impl Live {
             Self::LockDiscovery => "lockdiscovery",
             Self::QuotaAvailable => "quota-available-bytes",
             Self::QuotaUsed => "quota-used-bytes",
+            Self::Checksums => "checksums",
+        }
+    }
+
+    /// Its prefix, and where that is declared.
+    fn prefix(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Checksums => ("oc:", " xmlns:oc=\"http://owncloud.org/ns\""),
+            _ => ("D:", ""),
+        }
+    }
+
+    /// Writes its start tag, or with `end` `"/>"` all of it.
+    fn put_start(self, out: &mut BytesMut, end: &str) {
+        let (prefix, declared) = self.prefix();
+        for part in ["<", prefix, self.name(), declared, end] {
+            out.put_slice(part.as_bytes());
+        }
+    }
+
+    fn put_end(self, out: &mut BytesMut) {
+        for part in ["</", self.prefix().0, self.name(), ">"] {
+            out.put_slice(part.as_bytes());
         }
     }
 }
@@ -294,7 +326,7 @@ impl Properties {
                 missing |= 1 << at;
             } else if self.names_only {
                 out.truncate(mark);
-                put_name(out, live);
+                live.put_start(out, "/>");
             }
         }
         dead::put(out, dead, self.names_only);
@@ -316,7 +348,7 @@ impl Properties {
             if self.tell_missing {
                 for (at, &live) in self.live.iter().enumerate() {
                     if missing & (1 << at) != 0 {
-                        put_name(out, live);
+                        live.put_start(out, "/>");
                     }
                 }
             }
@@ -331,10 +363,7 @@ impl Properties {
     /// Writes one property; false where this resource does not have it, and then what was written is to be dropped.
     fn put_value(&self, out: &mut BytesMut, live: Live, node: &Node, path: &RelPath, is_target: bool) -> bool {
         let quota = self.quota.as_ref().filter(|_| is_target && node.is_dir());
-        out.put_u8(b'<');
-        out.put_slice(b"D:");
-        out.put_slice(live.name().as_bytes());
-        out.put_u8(b'>');
+        live.put_start(out, ">");
         let there = match live {
             Live::ResourceType => {
                 if node.is_dir() {
@@ -374,18 +403,16 @@ impl Properties {
             }
             Live::QuotaAvailable => quota.is_some_and(|quota| put_number(out, quota.available)),
             Live::QuotaUsed => quota.and_then(|quota| quota.used).is_some_and(|used| put_number(out, used)),
+            Live::Checksums => {
+                out.put_slice(b"<oc:checksum>");
+                let known = put_words(out, node.checksums());
+                out.put_slice(b"</oc:checksum>");
+                known
+            }
         };
-        out.put_slice(b"</D:");
-        out.put_slice(live.name().as_bytes());
-        out.put_u8(b'>');
+        live.put_end(out);
         there
     }
-}
-
-fn put_name(out: &mut BytesMut, live: Live) {
-    out.put_slice(b"<D:");
-    out.put_slice(live.name().as_bytes());
-    out.put_slice(b"/>");
 }
 
 fn put_number(out: &mut BytesMut, mut number: u64) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use davmux_tree::{Checksums, PutRequest, Written};
+use davmux_tree::{PutRequest, Written};
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -34,13 +34,14 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
     refuse_parts(&call)?;
     call.view.writable(&call.path)?;
     let size = announced(&call.headers, &body.body)?;
-    let mut check = Announced::parse(&call.headers)?.begin();
+    let sums = Announced::parse(&call.headers)?;
     let judged = call.judge().await?;
     call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await?;
     let modified = times::asked(&call.headers);
     let told = single(&call.headers, CONTENT_TYPE.as_str())?;
     let content_type = media_types::of_upload(told, call.path.name()).map(Arc::from);
-    let request = PutRequest { size, when: judged.when, content_type, modified, checksums: Checksums::default() };
+    let request = PutRequest { size, when: judged.when, content_type, modified, checksums: sums.checksums() };
+    let mut check = sums.begin();
     let mut put = call.view.put(&call.path, request).await?;
     while let Some(frame) = body.frame().await {
         let written = match frame.map(Frame::into_data) {
@@ -60,7 +61,10 @@ async fn store(call: Call, mut body: Arriving) -> Answer {
     }
     let checked = match check.finish() {
         // The upload took its time: a lock that was given meanwhile counts.
-        Ok(()) => call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await,
+        Ok(computed) => {
+            put.computed(computed);
+            call.guard(&call.path, Change::Appears, &judged.tokens, judged.node.as_ref()).await
+        }
         Err(failure) => Err(failure),
     };
     if let Err(failure) = checked {

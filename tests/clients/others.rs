@@ -175,8 +175,7 @@ Authorization: {basic}";
 #[tokio::test]
 async fn cyberduck_keeps_the_time_of_an_upload() {
     let site = Site::start().await;
-    // In a bucket: once times are kept there.
-    for root in ["/l"] {
+    for root in ROOTS {
         let path = format!("{root}/upload");
         site.put(&path, "x").await;
         let asked = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<D:propfind xmlns:D=\"DAV:\"><D:prop>\

@@ -144,7 +144,12 @@ impl Tree {
                 spot.mount.answered();
                 // What was known of this version was matched with the index already.
                 let node = match known {
-                    Known::Present(kept) if kept.node.etag.is_some() && kept.node.etag == reply.entry.etag => {
+                    // Just after a write to a bucket it has no time yet.
+                    Known::Present(kept)
+                        if kept.node.etag.is_some()
+                            && kept.node.etag == reply.entry.etag
+                            && (kept.node.stored().is_some() || reply.entry.modified.is_none()) =>
+                    {
                         Node { content_type: reply.entry.content_type.clone().or(kept.node.content_type), ..kept.node }
                     }
                     _ => self.shown(&spot.path, reply.entry.clone()).await,

@@ -14,8 +14,8 @@
 //!
 //! # What is deliberately absent
 //!
-//! WebDAV, storages, paths and rights: an identity is named here, what it may do is decided above. No routing, no
-//! compression, no sessions, no cookies.
+//! WebDAV, storages, paths and rights: an identity is named here, what it may do is decided above. No routing but the
+//! administrator's, no compression, no sessions, no cookies.
 
 mod access_log;
 mod admin;

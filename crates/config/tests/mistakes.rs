@@ -222,9 +222,7 @@ fn wrong_providers_and_what_they_cannot_do() {
 
 #[test]
 fn keys_of_later_versions_are_said_to_be_that() {
-    for line in ["tls: {cert_file: a}"] {
-        server(line, "3:3", "is not supported by this version");
-    }
+    server("tls: {cert_file: a}", "3:3", "is not supported by this version");
     s3("proxy_url: x", "6:5", "is not supported by this version");
     s3("read: proxy_url", "6:11", "not supported by this version");
     s3("webdav_policy: use_proxy_url", "6:20", "not supported by this version");

@@ -13,7 +13,7 @@ async fn a_depth_or_overwrite_that_is_none_is_400_and_changes_nothing() {
         davmux.send("MKCOL", &format!("{mount}/d"), &[], "").await;
         davmux.put(&format!("{mount}/d/file"), "x").await;
         let (folder, to) = (format!("{mount}/d"), format!("{mount}/to"));
-        for depth in ["2", "-1", "1,noroot", "", "0, 0"] {
+        for depth in ["2", "-1", "1,root", "", "0, 0"] {
             for method in ["PROPFIND", "COPY", "MOVE", "DELETE", "LOCK"] {
                 let body = if method == "LOCK" { LOCK } else { "" };
                 let headers = [("Depth", depth), ("Destination", to.as_str())];

@@ -139,7 +139,7 @@ impl Lock {
     }
 }
 
-/// How long is left of a lock, in whole seconds.
+/// How long is left of a lock, in whole seconds; the begun one counts, so that who asked for 600 reads 600.
 pub(crate) fn seconds_left(lock: &Lock, now: SystemTime) -> u64 {
-    lock.expires.duration_since(now).unwrap_or(Duration::ZERO).as_secs()
+    lock.expires.duration_since(now).unwrap_or(Duration::ZERO).as_secs_f64().ceil() as u64
 }

@@ -23,7 +23,7 @@ use crate::access_log::{self, chain};
 use crate::credentials::Credentials;
 use crate::listen::{Listener, Socket, Stream};
 use crate::service::Service;
-use crate::wire::Wire;
+use crate::wire::{Target, Wire};
 use crate::{Anonymous, Application, Listen, Options, Result};
 
 /// The request line and all header fields together, in bytes, on both protocols; above it 431.
@@ -179,8 +179,11 @@ impl<A: Application> Acceptor<A> {
             let answer = service_fn(move |request: Request<Incoming>| {
                 // Here and not in the request's future, which runs later than the next read.
                 let is_http1 = request.version() < Version::HTTP_2;
-                let fragment = is_http1 && wire.begins(request.body().size_hint().exact());
-                Arc::clone(&service).answer(request, peer, fragment, Arc::clone(&wire))
+                let target = match is_http1 {
+                    true => wire.begins(request.body().size_hint().exact()),
+                    false => Target::Whole,
+                };
+                Arc::clone(&service).answer(request, peer, target, Arc::clone(&wire))
             });
             let ended = match protocols.choose(socket, &stop).await {
                 None => Ok(()),

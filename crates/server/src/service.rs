@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use crate::access_log::{AccessLine, LoggedBody};
 use crate::credentials::{Checked, Credentials};
 use crate::forwarded::origin;
-use crate::wire::Wire;
+use crate::wire::{Target, Wire};
 use crate::{Application, Body, Caller, Identity, RequestBody, Scheme};
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
@@ -31,12 +31,12 @@ pub(crate) struct Service<A> {
 }
 
 impl<A: Application> Service<A> {
-    /// Answers one request of a connection with `peer`; `fragment`: its target has one.
+    /// Answers one request of a connection with `peer`.
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: Option<IpAddr>,
-        fragment: bool,
+        target: Target,
         wire: Arc<Wire>,
     ) -> Result<Response<LoggedBody>, Infallible> {
         let (mut parts, body) = request.into_parts();
@@ -53,7 +53,7 @@ impl<A: Application> Service<A> {
         // Kept only where it is needed, so that a plain GET does not pay for it.
         let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
 
-        let identified = match refused(&parts, fragment) {
+        let identified = match refused(&parts, target) {
             Some(refusal) => Err(refusal),
             None => self.identify(&parts).await,
         };
@@ -113,10 +113,19 @@ impl<A: Application> Service<A> {
 /// the other, and a body in a transfer coding that would be stored as if it were the content (RFC 9112 section 6.1).
 ///
 /// And a target with a fragment, which HTTP has not, and a request without a host or with two (RFC 9112 section 3.2).
-fn refused(parts: &Parts, fragment: bool) -> Option<Response<Body>> {
+fn refused(parts: &Parts, target: Target) -> Option<Response<Body>> {
     let headers = &parts.headers;
-    if fragment {
-        return Some(plain(StatusCode::BAD_REQUEST, "the path has a fragment: write # as %23\n"));
+    match target {
+        Target::Whole => {}
+        Target::Fragment => {
+            return Some(plain(StatusCode::BAD_REQUEST, "the path has a fragment: write # as %23\n"));
+        }
+        Target::Unknown => {
+            let reason = "where the request begins is in doubt: send it over another connection\n";
+            let mut response = plain(StatusCode::BAD_REQUEST, reason);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return Some(response);
+        }
     }
     let hosts = headers.get_all(header::HOST).iter().count();
     if hosts > 1 || (hosts == 0 && parts.version == Version::HTTP_11) {

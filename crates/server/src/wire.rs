@@ -14,8 +14,21 @@ pub(crate) struct Wire {
     pub(crate) reset: AtomicBool,
     /// The target of the request that was read last has a fragment.
     fragment: AtomicBool,
+    /// A head was handed out that was no request to hyper: what it finds behind that was not looked at.
+    lost: AtomicBool,
     /// The length of the body behind the head that was read last, or one of the values below.
     body: AtomicU64,
+}
+
+/// What is known of a request's target beyond what hyper tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// It is all of what was sent.
+    Whole,
+    /// It had a fragment.
+    Fragment,
+    /// It may have had one: hyper and we do not read the same requests any more, and none is acted on by half.
+    Unknown,
 }
 
 /// Nobody said yet.
@@ -25,14 +38,23 @@ const CHUNKED: u64 = u64::MAX - 1;
 
 impl Wire {
     pub(crate) fn new() -> Self {
-        Self { reset: AtomicBool::new(false), fragment: AtomicBool::new(false), body: AtomicU64::new(UNSAID) }
+        Self {
+            reset: AtomicBool::new(false),
+            fragment: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            body: AtomicU64::new(UNSAID),
+        }
     }
 
-    /// The head that was read last is a request with such a body; `None`: in chunks. Answers whether its target has a
-    /// fragment. To be called before more is read from the socket.
-    pub(crate) fn begins(&self, body: Option<u64>) -> bool {
+    /// The head that was read last is a request with such a body; `None`: in chunks. To be called before more is read from
+    /// the socket.
+    pub(crate) fn begins(&self, body: Option<u64>) -> Target {
         self.body.store(body.unwrap_or(CHUNKED), Ordering::Relaxed);
-        self.fragment.swap(false, Ordering::Relaxed)
+        match (self.lost.load(Ordering::Relaxed), self.fragment.swap(false, Ordering::Relaxed)) {
+            (true, _) => Target::Unknown,
+            (false, true) => Target::Fragment,
+            (false, false) => Target::Whole,
+        }
     }
 }
 
@@ -114,8 +136,11 @@ impl Place {
                 }
                 Self::Head => {
                     *self = match wire.body.load(Ordering::Relaxed) {
-                        // What looked like a head was none to hyper, and no request comes of it.
-                        UNSAID => Self::Unseen,
+                        // What looked like a head was none to hyper. As a rule no request comes of it or after it.
+                        UNSAID => {
+                            wire.lost.store(true, Ordering::Relaxed);
+                            Self::Unseen
+                        }
                         CHUNKED => Self::ChunkSize { size: 0, read: false },
                         0 => Self::Before,
                         left => Self::Body { left },
@@ -184,7 +209,7 @@ mod tests {
                 assert!(passed > 0, "nothing is handed out at {place:?}");
                 piece = &piece[passed..];
                 if matches!(place, Place::Head) {
-                    found.push(wire.begins(*bodies.next().unwrap()));
+                    found.push(wire.begins(*bodies.next().unwrap()) == Target::Fragment);
                 }
             }
         }
@@ -210,9 +235,9 @@ mod tests {
         let (wire, mut place) = (Wire::new(), Place::Before);
         let text = b"GET /a HTTP/1.1\r\n\r\nGET /b#c HTTP/1.1\r\n\r\n";
         assert_eq!(place.pass(text, &wire), 19);
-        assert!(!wire.begins(Some(0)));
+        assert_eq!(wire.begins(Some(0)), Target::Whole);
         assert_eq!(place.pass(&text[19..], &wire), text.len() - 19);
-        assert!(wire.begins(Some(0)));
+        assert_eq!(wire.begins(Some(0)), Target::Fragment);
     }
 
     #[test]
@@ -221,6 +246,7 @@ mod tests {
         assert_eq!(place.pass(b"\0 \r\n\r\nmore", &wire), 6);
         assert_eq!(place.pass(b"more", &wire), 4);
         assert!(matches!(place, Place::Unseen));
+        assert_eq!(wire.begins(Some(0)), Target::Unknown);
         assert_eq!(Place::Unseen.pass(b"PRI * HTTP/2.0\r\n\r\nSM", &wire), 20);
     }
 }

@@ -194,3 +194,22 @@ async fn a_target_with_a_fragment_is_400_also_where_requests_are_pipelined() {
         }
     }
 }
+
+/// hyper takes a line of trailers that ends with a line feed alone for the beginning of a longer one; who reads it as a line
+/// takes what follows for a request, and is a request ahead from there on.
+#[tokio::test]
+async fn a_request_that_two_readers_would_see_at_different_places_is_refused() {
+    let running = start(open_options()).await;
+    let mut client = Client::connect(running.address).await;
+    client
+        .send(
+            "PUT /length HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: y\n\r\n\
+             GET /no: HTTP/1.1\r\n\r\n\
+             PUT /length#b HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n",
+        )
+        .await;
+    for expected in [200, 400] {
+        let (head, body) = client.response().await;
+        assert_eq!(status(&head), expected, "{body}");
+    }
+}

@@ -82,14 +82,13 @@ fn admin_listen(section: &Section<'_>) -> Option<Listen> {
 }
 
 fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
-    const EXPECTED: &str = ADDRESS;
     let nodes = section.one_or_many("listen")?;
     if nodes.is_empty() {
         section.missing("listen");
     }
     let mut addresses: Vec<Listen> = Vec::new();
     for node in nodes {
-        let Some(text) = section.walk.scalar(node, "listen", EXPECTED) else { continue };
+        let Some(text) = section.walk.scalar(node, "listen", ADDRESS) else { continue };
         match text.as_str().parse() {
             // A port that the system chooses is another one each time.
             Ok(Listen::Tcp(address)) if address.port() == 0 => addresses.push(Listen::Tcp(address)),
@@ -103,7 +102,7 @@ fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
                 }
                 addresses.push(address);
             }
-            Err(_) => section.walk.mistake(text.at, format!("listen: {} is not {EXPECTED}", text.shown())),
+            Err(_) => section.walk.mistake(text.at, format!("listen: {} is not {ADDRESS}", text.shown())),
         }
     }
     Some(addresses)

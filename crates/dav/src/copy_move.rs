@@ -12,7 +12,8 @@ use crate::preconditions::Judged;
 use crate::status::Failure;
 use crate::times;
 
-fn target(call: &Call) -> Result<RelPath, Failure> {
+/// Where the copy, or what is moved, is to stand.
+pub(crate) fn target(call: &Call) -> Result<RelPath, Failure> {
     let url = single(&call.headers, "destination")?
         .ok_or_else(|| Failure::bad_request("the request has no Destination header"))?;
     let (path, _slash) = destination::parse(url, &call.shared.base)?;

@@ -8,7 +8,9 @@ use http::{Method, StatusCode};
 
 use crate::call::Call;
 use crate::conditional::{Conditions, Outcome};
+use crate::copy_move;
 use crate::destination::path_of;
+use crate::guard::Change;
 use crate::headers::single;
 use crate::if_header::{IfHeader, List, State};
 use crate::locks::{Lock, Reach};
@@ -45,7 +47,8 @@ impl Call {
                 Some(IfHeader::parse(text).ok_or_else(|| Failure::bad_request("the If header cannot be read"))?)
             }
         };
-        let mut judged = Judged { not_modified: false, node: None, tokens: Vec::new(), when: When::Always };
+        let tokens = header.iter().flat_map(IfHeader::tokens).map(str::to_owned).collect();
+        let mut judged = Judged { not_modified: false, node: None, tokens, when: When::Always };
         let mut pinned = false;
         if !conditions.is_empty() {
             let node = self.look(&self.path).await?;
@@ -53,7 +56,7 @@ impl Call {
             match conditions.evaluate(node.as_ref(), reading) {
                 Outcome::Proceed => {}
                 Outcome::NotModified => judged.not_modified = true,
-                Outcome::Failed => return Err(self.failed(node.as_ref()).await?),
+                Outcome::Failed => return Err(self.failed(node, &judged.tokens).await?),
             }
             judged.node = Some(node);
             pinned = true;
@@ -75,7 +78,6 @@ impl Call {
             }
             judged.node = looks.nodes.remove(&self.path);
             pinned |= judged.node.is_some();
-            judged.tokens = header.tokens().map(str::to_owned).collect();
         }
         if pinned {
             judged.when = match &judged.node {
@@ -89,13 +91,13 @@ impl Call {
 
     /// Why the request is refused for a condition that does not hold on what is there. A condition counts only where the
     /// request would have been done without it (RFC 9110 section 13.2.1); else that is what the client hears.
-    async fn failed(&self, there: Option<&Node>) -> Result<Failure, Failure> {
+    async fn failed(&self, there: Option<Node>, tokens: &[String]) -> Result<Failure, Failure> {
         let taken = |node: &Node| match self.method.as_str() {
             "MKCOL" => true,
             "PUT" => node.is_dir(),
             _ => false,
         };
-        if there.is_some_and(taken) {
+        if there.as_ref().is_some_and(taken) {
             return Ok(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "something is there already"));
         }
         if there.is_none() {
@@ -108,6 +110,18 @@ impl Call {
                 }
                 _ => return Ok(Failure::new(StatusCode::NOT_FOUND, "nothing is there")),
             }
+        }
+        let change = match self.method.as_str() {
+            "PUT" | "MKCOL" => Some(Change::Appears),
+            "DELETE" | "MOVE" => Some(Change::Goes),
+            "PROPPATCH" => Some(Change::Itself),
+            _ => None,
+        };
+        if let Some(change) = change {
+            self.guard(&self.path, change, tokens, Some(&there)).await?;
+        }
+        if matches!(self.method.as_str(), "COPY" | "MOVE") {
+            self.guard(&copy_move::target(self)?, Change::Appears, tokens, None).await?;
         }
         Ok(Failure::precondition("a condition of the request does not hold"))
     }

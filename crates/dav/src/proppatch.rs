@@ -87,15 +87,18 @@ impl Verdict {
 pub(crate) async fn proppatch(call: Call, mut body: Incoming) -> Answer {
     call.view.may_have_properties(&call.path)?;
     let judged = call.judge().await?;
-    let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
-    let there = match &judged.node {
-        Some(node) => node.clone(),
+    let there = match judged.node {
+        Some(node) => node,
         None => call.look(&call.path).await?,
     };
     let Some(node) = there else {
         return Err(Failure::new(StatusCode::NOT_FOUND, "nothing is there"));
     };
-    call.guard(&call.path, Change::Itself, &judged.tokens, judged.node.as_ref()).await?;
+    let guard = || call.guard(&call.path, Change::Itself, &judged.tokens, None);
+    guard().await?;
+    let Patch { verdicts, dead } = parse(&collect(&mut body, LONGEST_BODY).await?)?;
+    // The body took its time: a lock that was given meanwhile counts.
+    guard().await?;
     let mut results: Vec<(Name, Verdict, StatusCode)> =
         verdicts.into_iter().map(|(name, verdict)| (name, verdict, verdict.status())).collect();
     // A claim that cannot be confirmed is none that a later reader could trust.

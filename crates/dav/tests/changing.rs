@@ -422,20 +422,23 @@ async fn a_condition_still_holds_when_the_file_is_replaced() {
     assert_eq!(f.store.bytes("a").unwrap(), "theirs");
 }
 
-/// The other way round: the upload took its time, and a lock was given meanwhile.
+/// The other way round: the body took its time, and a lock was given meanwhile.
 #[tokio::test]
-async fn a_lock_that_is_given_during_an_upload_counts() {
-    let f = Fixture::new();
-    f.store.put("a", "former");
-    let (sender, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, std::io::Error>>();
-    let body = StreamBody::new(stream::unfold(frames, |mut frames| async { Some((frames.recv().await?, frames)) }));
-    let put = f.raw("alice", Request::put("/a").body(body).unwrap());
-    let lock = async {
-        sender.send(Ok(Frame::data(Bytes::from_static(b"ours")))).unwrap();
-        f.lock("bob", "/a", "0", "exclusive").await;
-        drop(sender);
-    };
-    let (response, ()) = futures_util::join!(put, lock);
-    assert_eq!(response.status().as_u16(), 423);
-    assert_eq!(f.store.bytes("a").unwrap(), "former");
+async fn a_lock_that_is_given_while_a_body_arrives_counts() {
+    const PATCH: &str = "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><b/></D:prop></D:set></D:propertyupdate>";
+    for (method, content) in [("PUT", "ours"), ("PROPPATCH", PATCH)] {
+        let f = Fixture::new();
+        f.store.put("a", "former");
+        let (sender, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, std::io::Error>>();
+        let body = StreamBody::new(stream::unfold(frames, |mut frames| async { Some((frames.recv().await?, frames)) }));
+        let change = f.raw("alice", Request::builder().method(method).uri("/a").body(body).unwrap());
+        let lock = async {
+            sender.send(Ok(Frame::data(Bytes::from_static(content.as_bytes())))).unwrap();
+            f.lock("bob", "/a", "0", "exclusive").await;
+            drop(sender);
+        };
+        let (response, ()) = futures_util::join!(change, lock);
+        assert_eq!(response.status().as_u16(), 423, "{method}");
+        assert_eq!(f.store.bytes("a").unwrap(), "former");
+    }
 }

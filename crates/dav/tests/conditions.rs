@@ -224,6 +224,64 @@ async fn a_condition_does_not_hide_what_would_be_refused_without_it() {
     }
 }
 
+/// The same of a lock that stands in the way, on what is changed or on where something is to appear.
+#[tokio::test]
+async fn a_condition_does_not_hide_a_lock() {
+    let f = Fixture::new();
+    f.store.folder("d");
+    for name in ["locked", "free", "d/a"] {
+        f.store.put(name, "x");
+    }
+    f.lock("bob", "/locked", "0", "exclusive").await;
+    f.lock("bob", "/d", "0", "exclusive").await;
+    let none = ("if-match", "\"no\"");
+    for (method, path, to, body) in [
+        ("PUT", "/locked", "", "new"),
+        ("DELETE", "/locked", "", ""),
+        ("PROPPATCH", "/locked", "", PATCH),
+        ("MOVE", "/locked", "/to", ""),
+        ("MOVE", "/free", "/locked", ""),
+        ("COPY", "/free", "/d/new", ""),
+        ("PUT", "/d/new", "", "new"),
+        ("MKCOL", "/d/new", "", ""),
+        ("DELETE", "/d/a", "", ""),
+    ] {
+        let headers = [none, ("destination", to)];
+        assert_eq!(f.status(method, path, &headers, body).await, 423, "{method} {path} {to}");
+    }
+    // What the lock does not forbid.
+    for (method, path, to, body) in [
+        ("PUT", "/d/a", "", "new"),
+        ("COPY", "/locked", "/to", ""),
+        ("COPY", "/free", "/d/a", ""),
+        ("GET", "/locked", "", ""),
+    ] {
+        let headers = [none, ("destination", to)];
+        assert_eq!(f.status(method, path, &headers, body).await, 412, "{method} {path} {to}");
+    }
+    let mine = f.lock("alice", "/free", "0", "exclusive").await;
+    let submitted = format!("({mine})");
+    assert_eq!(f.status("PUT", "/free", &[none, ("if", &submitted)], "new").await, 412);
+    assert_eq!(f.status("PUT", "/free", &[none], "new").await, 423);
+}
+
+/// What a lock forbids, or what is not there, is refused before the body is asked for.
+#[tokio::test]
+async fn a_lock_is_looked_at_before_the_body() {
+    let f = Fixture::new();
+    f.store.put("locked", "x");
+    f.lock("bob", "/locked", "0", "exclusive").await;
+    for (method, path, body, expected) in
+        [("PUT", "/locked", "new", 423), ("PROPPATCH", "/locked", PATCH, 423), ("PROPPATCH", "/missing", PATCH, 404)]
+    {
+        let seen = Arc::new(AtomicBool::new(false));
+        let body = Watched { content: Some(Bytes::from_static(body.as_bytes())), seen: Arc::clone(&seen) };
+        let request = Request::builder().method(method).uri(path).body(body).unwrap();
+        assert_eq!(f.raw("alice", request).await.status(), expected, "{method} {path}");
+        assert!(!seen.load(Ordering::SeqCst), "{method} {path}: the body was looked at");
+    }
+}
+
 /// The page of a folder shows what changes without the folder's own time.
 #[tokio::test]
 async fn the_page_of_a_folder_has_no_date_and_is_never_304_by_one() {

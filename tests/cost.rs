@@ -6,7 +6,7 @@ use std::time::Duration;
 use davmux_s3_server::Running;
 use http::StatusCode;
 
-use crate::support::{Davmux, bucket, s3};
+use crate::support::{Davmux, bucket, other, s3};
 
 /// So that calls which are sent together are seen to be: without it the first may have ended before the second begins.
 const LATENCY: Duration = Duration::from_millis(10);
@@ -66,21 +66,7 @@ impl Bench {
     /// Puts objects into the bucket behind davmux's back.
     async fn seed(&self, keys: impl IntoIterator<Item = String>) {
         self.s3.faults().latency(Duration::ZERO);
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-            .endpoint_url(self.s3.endpoint())
-            .region(aws_sdk_s3::config::Region::new(self.s3.region().to_owned()))
-            .credentials_provider(aws_sdk_s3::config::Credentials::new(
-                self.s3.access_key(),
-                self.s3.secret_key(),
-                None,
-                None,
-                "test",
-            ))
-            .force_path_style(true)
-            .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
-            .build();
-        let client = aws_sdk_s3::Client::from_conf(config);
+        let client = other(&self.s3);
         use futures_util::StreamExt;
         futures_util::stream::iter(keys)
             .for_each_concurrent(16, |key| {

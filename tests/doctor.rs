@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 use std::process::Output;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region};
 use davmux_s3_server::{Condition, Conditions, Running, Server, Strict};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::binary;
+use crate::support::{binary, other};
 
 struct File {
     path: PathBuf,
@@ -106,19 +104,9 @@ async fn a_storage_that_is_as_its_row_says_is_well_and_keeps_nothing_of_the_look
     assert_eq!(left(&server).await, [""; 0]);
 }
 
-fn client(server: &Running) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(server.endpoint())
-        .force_path_style(true)
-        .credentials_provider(Credentials::new(server.access_key(), server.secret_key(), None, None, "test"));
-    Client::from_conf(config.build())
-}
-
 /// What the server still holds: keys, and ids of uploads in progress.
 async fn left(server: &Running) -> Vec<String> {
-    let client = client(server);
+    let client = other(server);
     let keys = client.list_objects_v2().bucket("films").send().await.unwrap();
     let uploads = client.list_multipart_uploads().bucket("films").send().await.unwrap();
     let keys = keys.contents().iter().map(|object| object.key().unwrap().to_owned());
@@ -196,7 +184,7 @@ async fn a_mount_that_is_read_only_is_not_written_to() {
 #[tokio::test]
 async fn uploads_of_others_are_listed_and_only_the_named_one_is_removed() {
     let server = server(Strict::minio()).await;
-    let client = client(&server);
+    let client = other(&server);
     let mut ids = Vec::new();
     for key in ["a b/c/one", "a b/c/two", "elsewhere"] {
         let reply = client.create_multipart_upload().bucket("films").key(key).send().await.unwrap();

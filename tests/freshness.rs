@@ -59,8 +59,6 @@ async fn another_programs_upload_is_seen_at_once_by_who_says_no_cache_and_costs_
     assert_eq!(ours.get("/b/new").await.status, StatusCode::NOT_FOUND);
     assert_eq!(list(&[FRESH]).await, (2, 1));
     assert_eq!(ours.get("/b/new").await.text(), "y");
-    // Within two seconds what was found is fresh enough.
-    assert_eq!(list(&[FRESH]).await, (2, 0));
 }
 
 #[tokio::test]
@@ -145,9 +143,6 @@ async fn readiness_tells_the_mount_that_is_in_trouble_and_the_listener_ends_with
     assert!(!body.contains(s3.secret_key()), "{body}");
     assert_eq!(administer(&davmux, "GET /readyz?mount=/b").await.0, 503);
     assert_eq!(administer(&davmux, "GET /readyz?mount=/l").await.0, 200);
-    let calls = s3.recorder().total();
-    assert_eq!(administer(&davmux, "GET /readyz").await.0, 200);
-    assert_eq!(s3.recorder().total(), calls, "what was found a moment ago is told again");
     let (code, log) = davmux.terminate().await;
     assert_eq!(code, Some(0), "{log}");
 }

@@ -217,6 +217,19 @@ pub async fn s3() -> Running {
     Server::builder().bucket("bucket").start().await.unwrap()
 }
 
+/// Another program on the same storage.
+pub fn other(s3: &Running) -> aws_sdk_s3::Client {
+    use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, RequestChecksumCalculation};
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(s3.endpoint())
+        .region(Region::new(s3.region().to_owned()))
+        .credentials_provider(Credentials::new(s3.access_key(), s3.secret_key(), None, None, "test"))
+        .force_path_style(true)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
 /// A mount of the bucket `bucket`, with more options as lines of YAML (`"read: relay"`).
 pub fn bucket(path: &str, s3: &Running, options: &[&str]) -> String {
     let mut mount = format!(

@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use davmux_s3_server::Running;
 use http::StatusCode;
 
-use crate::support::{Davmux, bucket, local, s3};
+use crate::support::{Davmux, bucket, local, other, s3};
 
 /// 2001-09-09T01:46:40Z.
 const SECONDS: &str = "1000000000";
@@ -45,21 +45,7 @@ impl Bench {
 
     /// Another program on the same bucket.
     fn other(&self) -> Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-            .endpoint_url(self.s3.endpoint())
-            .region(aws_sdk_s3::config::Region::new(self.s3.region().to_owned()))
-            .credentials_provider(aws_sdk_s3::config::Credentials::new(
-                self.s3.access_key(),
-                self.s3.secret_key(),
-                None,
-                None,
-                "test",
-            ))
-            .force_path_style(true)
-            .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
-            .build();
-        Client::from_conf(config)
+        other(&self.s3)
     }
 
     async fn put(&self, path: &str, body: &'static str) -> StatusCode {

@@ -32,8 +32,9 @@ pub(crate) fn path_of(url: &str) -> Option<&str> {
 
 /// The target of a COPY or MOVE.
 ///
-/// 400 for what is no URL, has a query (no file is named by one: a client that did not escape `?` means another file), or names a path that the request line may not name either; 502 for a URL outside the tree: as
-/// far as this server can tell it belongs to another one (RFC 4918 section 9.8.5).
+/// 400 for what is no URL, has a query (no file is named by one: a client that did not escape `?` means another file), or
+/// names a path that the request line may not name either; 502 for a URL outside the tree: as far as this server can tell
+/// it belongs to another one (RFC 4918 section 9.8.5).
 pub(crate) fn parse(url: &str, base: &Base) -> Result<(davmux_tree::RelPath, bool), Failure> {
     let path = path_of(url).filter(|_| !url.contains('?')).ok_or_else(|| {
         Failure::bad_request("Destination must be an http or https URL, or an absolute path, without a query")

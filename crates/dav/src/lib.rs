@@ -19,7 +19,8 @@
 //!
 //! No sockets, no authentication, no TLS, no access log: the caller knows who asks and says it with [`Client`]. No
 //! storage and no policy: redirect or relay, rights and names are the tree's, and so is where dead properties are kept; locks
-//! are asked of a [`LockStore`], and [`LockTable`] keeps them in memory and in the state store. No PATCH, no CalDAV, no `Depth: infinity` listings.
+//! are asked of a [`LockStore`], and [`LockTable`] keeps them in memory and in the state store. No PATCH, no CalDAV, no
+//! `Depth: infinity` listings.
 
 mod body;
 mod call;

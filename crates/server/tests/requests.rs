@@ -213,3 +213,66 @@ async fn a_request_that_two_readers_would_see_at_different_places_is_refused() {
         assert_eq!(status(&head), expected, "{body}");
     }
 }
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+
+    fn of(&mut self, pieces: &[&str], most: usize) -> String {
+        (0..self.below(most)).map(|_| pieces[self.below(pieces.len())]).collect()
+    }
+
+    /// A request, and the status and body of its answer.
+    fn request(&mut self) -> (String, u16, String) {
+        let fragment = ["", "", "#", "?a#b"][self.below(4)];
+        let status = if fragment.is_empty() { 200 } else { 400 };
+        let lines = self.of(&["\r\n", "\n"], 3);
+        let head = format!("PUT /length{fragment} HTTP/1.1\r\nhost: a#b\r\n{}", self.of(&["x: #\r\n", "y:\r\n"], 3));
+        let body = self.of(&["#", "\r\n", "\r\n\r\n", "0\r\n\r\n", "GET /c#d HTTP/1.1\r\nhost: a\r\n\r\n", "5\r\n"], 8);
+        let length = body.len().to_string();
+        // The rest of what is refused is dropped with its connection where it comes in chunks.
+        if status == 400 || self.below(2) == 0 {
+            return (format!("{lines}{head}content-length: {length}\r\n\r\n{body}"), status, length);
+        }
+        let (mut text, mut rest) = (format!("{lines}{head}transfer-encoding: chunked\r\n\r\n"), body.as_str());
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_at(1 + self.below(rest.len()));
+            text +=
+                &format!("{}{:x}{}\r\n{chunk}\r\n", self.of(&["0"], 3), chunk.len(), self.of(&[" ;a#", ";b=\"#\""], 2));
+            rest = after;
+        }
+        (format!("{text}0\r\n{}\r\n", self.of(&["t: #\r\n", "GET: /e#f\r\n"], 3)), status, length)
+    }
+}
+
+/// Whatever their bodies hold: what stands in a body is never taken for a request, and no request for a part of a body.
+#[tokio::test]
+async fn requests_of_any_form_behind_one_another_are_told_apart() {
+    let running = start(open_options()).await;
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let requests: Vec<_> = (0..10).map(|_| random.request()).collect();
+        let text: String = requests.iter().map(|(text, ..)| text.as_str()).collect();
+        let mut client = Client::connect(running.address).await;
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(1 + random.below(rest.len()));
+            client.send(piece).await;
+            tokio::task::yield_now().await;
+            rest = after;
+        }
+        for (nth, (_, expected, length)) in requests.iter().enumerate() {
+            let (head, body) = client.response().await;
+            assert_eq!(status(&head), *expected, "seed {seed}, request {nth}: {body}\n{text:?}");
+            assert!(*expected == 400 || body == *length, "seed {seed}, request {nth}: {body}\n{text:?}");
+        }
+    }
+}

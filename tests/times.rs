@@ -135,6 +135,19 @@ async fn the_time_that_rclone_wrote_into_a_bucket_is_shown_once_the_file_was_loo
 }
 
 #[tokio::test]
+async fn the_time_that_rclone_gives_a_file_of_which_only_a_checksum_is_kept_is_shown() {
+    let bench = Bench::new().await;
+    let sum = [("OC-Checksum", "SHA1:a9993e364706816aba3e25717850c26c9cd0d89d")];
+    assert_eq!(bench.davmux.send("PUT", "/b/f", &sum, "abc").await.status, StatusCode::CREATED);
+    // It copies an object onto itself, whose ETag stays.
+    let copy = bench.other().copy_object().bucket("bucket").key("f").copy_source("bucket/f");
+    let replace = aws_sdk_s3::types::MetadataDirective::Replace;
+    copy.metadata_directive(replace).metadata("mtime", SECONDS).send().await.unwrap();
+    let bench = bench.restarted().await;
+    assert_eq!(bench.date("/b/f").await, DATE);
+}
+
+#[tokio::test]
 async fn a_time_alone_costs_a_bucket_no_call_and_is_shown_at_once() {
     let bench = Bench::new().await;
     for path in ["/b/f", "/l/f"] {

@@ -14,6 +14,7 @@ use redb::{
 };
 use tokio::sync::Semaphore;
 
+use crate::store::start;
 use crate::{Error, Result, Store, Swap, Table};
 
 /// The name of the file in its folder.
@@ -213,11 +214,17 @@ impl Store for File {
     }
 
     async fn list(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>> {
-        Ok(self.list_up_to(table, prefix, usize::MAX).await?.0)
+        Ok(self.list_up_to(table, prefix, "", usize::MAX).await?.0)
     }
 
-    async fn list_up_to(&self, table: Table, prefix: &str, most: usize) -> Result<(Vec<(String, Vec<u8>)>, bool)> {
-        let prefix = prefix.to_owned();
+    async fn list_up_to(
+        &self,
+        table: Table,
+        prefix: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<(Vec<(String, Vec<u8>)>, bool)> {
+        let (prefix, after) = (prefix.to_owned(), after.to_owned());
         self.read(move |database| {
             let facts = match database.begin_read()?.open_table(definition(table)) {
                 Ok(facts) => facts,
@@ -225,7 +232,7 @@ impl Store for File {
                 Err(error) => return Err(error.into()),
             };
             let (mut found, mut bytes) = (Vec::new(), 0);
-            for fact in facts.range(prefix.as_str()..)? {
+            for fact in facts.range::<&str>((start(&prefix, &after), Bound::Unbounded))? {
                 let (key, value) = fact?;
                 if !key.value().starts_with(&prefix) {
                     break;

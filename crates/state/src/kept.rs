@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::fields::{decode, encode};
-use crate::properties::{END, inside, resource};
+use crate::properties::{END, forget_within, resource, within};
 use crate::{Error, Result, Store, Swap, Table};
 
 /// Before each value: its format.
 const FORMAT: &str = "1";
+/// How many bytes of the index are read together.
+const PAGE: usize = 256 * 1024;
 /// How far two answers of one storage may be apart in the time of one file: a HEAD tells whole seconds.
 const ROUNDED: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,8 @@ impl Kept {
     }
 }
 
-fn near(one: SystemTime, other: SystemTime) -> bool {
+/// Whether two times that a storage told can be of one version of a file, though one answer rounds it.
+pub fn near(one: SystemTime, other: SystemTime) -> bool {
     one.duration_since(other).or_else(|_| other.duration_since(one)).is_ok_and(|apart| apart <= ROUNDED)
 }
 
@@ -142,12 +145,17 @@ impl KeptIndex {
     /// # Errors
     /// Those of the store.
     pub async fn within(&self, path: &str) -> Result<Vec<(String, Kept)>> {
-        let mut found = Vec::new();
-        for prefix in within(path) {
-            let facts = self.store.list(Table::Kept, &prefix).await?;
-            found.extend(facts.into_iter().filter_map(|(key, value)| Some((path_of(&key)?, read(value)?))));
+        let (mut pages, mut found) = (self.pages(path), Vec::new());
+        while let Some(page) = pages.next().await? {
+            found.extend(page);
         }
         Ok(found)
+    }
+
+    /// The same page by page, however much it is. What is changed meanwhile may be in it as it was or as it is.
+    pub fn pages(&self, path: &str) -> KeptPages {
+        let [own, members, deeper] = within(path);
+        KeptPages { store: Arc::clone(&self.store), prefixes: vec![deeper, members, own], after: String::new() }
     }
 
     /// Forgets what is kept of a path and of all below it.
@@ -155,14 +163,37 @@ impl KeptIndex {
     /// # Errors
     /// Those of the store.
     pub async fn forget(&self, path: &str) -> Result<()> {
-        self.store.remove_all(Table::Kept, within(path).into()).await
+        forget_within(&*self.store, Table::Kept, path).await
     }
 }
 
-/// What the keys of a path, of its members and of all that lies deeper begin with.
-fn within(path: &str) -> [String; 3] {
-    let below = inside(path);
-    [resource(path), format!("{below}{END}"), format!("{below}/")]
+/// What [`KeptIndex::pages`] reads.
+#[derive(Debug)]
+pub struct KeptPages {
+    store: Arc<dyn Store>,
+    /// Those that are not read to their end, the last one first.
+    prefixes: Vec<String>,
+    /// The last key that was read.
+    after: String,
+}
+
+impl KeptPages {
+    /// The next records, each with its path; `None` when there are no more.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn next(&mut self) -> Result<Option<Vec<(String, Kept)>>> {
+        let Some(prefix) = self.prefixes.last() else { return Ok(None) };
+        let (facts, whole) = self.store.list_up_to(Table::Kept, prefix, &self.after, PAGE).await?;
+        match facts.last() {
+            Some((last, _)) if !whole => self.after.clone_from(last),
+            _ => {
+                self.prefixes.pop();
+                self.after.clear();
+            }
+        }
+        Ok(Some(facts.into_iter().filter_map(|(key, value)| Some((path_of(&key)?, read(value)?))).collect()))
+    }
 }
 
 fn path_of(key: &str) -> Option<String> {

@@ -28,7 +28,7 @@ mod uploads;
 
 pub use error::{Error, Result};
 pub use file::File;
-pub use kept::{Kept, KeptIndex, KeptOf};
+pub use kept::{Kept, KeptIndex, KeptOf, KeptPages, near};
 pub use locks::{LockRecord, Locks};
 pub use memory::Memory;
 pub use moves::Moves;

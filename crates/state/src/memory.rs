@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::store::start;
 use crate::{Result, Store, Swap, Table};
 
 type Facts = BTreeMap<Table, BTreeMap<String, Vec<u8>>>;
@@ -54,11 +55,17 @@ impl Store for Memory {
             .collect())
     }
 
-    async fn list_up_to(&self, table: Table, prefix: &str, most: usize) -> Result<(Vec<(String, Vec<u8>)>, bool)> {
+    async fn list_up_to(
+        &self,
+        table: Table,
+        prefix: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<(Vec<(String, Vec<u8>)>, bool)> {
         let facts = self.facts();
         let Some(facts) = facts.get(&table) else { return Ok((Vec::new(), true)) };
         let (mut found, mut bytes) = (Vec::new(), 0);
-        let from_prefix = facts.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let from_prefix = facts.range::<str, _>((start(prefix, after), Bound::Unbounded));
         for (key, value) in from_prefix.take_while(|(key, _)| key.starts_with(prefix)) {
             if bytes >= most {
                 return Ok((found, false));

@@ -67,7 +67,7 @@ impl Properties {
     /// As [`of`](Self::of).
     pub async fn of_members(&self, folder: &str, most: usize) -> Result<Option<Vec<(String, Property)>>> {
         let (facts, whole) =
-            self.store.list_up_to(Table::Properties, &format!("{}{END}", inside(folder)), most).await?;
+            self.store.list_up_to(Table::Properties, &format!("{}{END}", inside(folder)), "", most).await?;
         if !whole {
             return Ok(None);
         }
@@ -93,15 +93,7 @@ impl Properties {
     /// # Errors
     /// Those of the store; then none is forgotten.
     pub async fn forget_within(&self, path: &str) -> Result<()> {
-        let below = inside(path);
-        let mut there = Vec::new();
-        for prefix in [resource(path), format!("{below}{END}"), format!("{below}/")] {
-            // A change waits for all others, so one that would do nothing is not begun.
-            if !self.store.list_up_to(Table::Properties, &prefix, 1).await?.0.is_empty() {
-                there.push(prefix);
-            }
-        }
-        if there.is_empty() { Ok(()) } else { self.store.remove_all(Table::Properties, there).await }
+        forget_within(&*self.store, Table::Properties, path).await
     }
 
     /// Does all changes in one step, each for the resource at its path; of two for one property the last counts.
@@ -131,8 +123,26 @@ fn read(facts: Vec<(String, Vec<u8>)>) -> Result<Vec<(String, Property)>> {
     facts.into_iter().map(|(key, value)| decode(&key, value).ok_or_else(|| unreadable(&key))).collect()
 }
 
+/// Forgets what a table keeps of a resource and of everything below it.
+pub(crate) async fn forget_within(store: &dyn Store, table: Table, path: &str) -> Result<()> {
+    let mut there = Vec::new();
+    for prefix in within(path) {
+        // A change waits for all others, so one that would do nothing is not begun.
+        if !store.list_up_to(table, &prefix, "", 1).await?.0.is_empty() {
+            there.push(prefix);
+        }
+    }
+    if there.is_empty() { Ok(()) } else { store.remove_all(table, there).await }
+}
+
+/// What the keys of a resource, of its members and of all that lies deeper begin with.
+pub(crate) fn within(path: &str) -> [String; 3] {
+    let below = inside(path);
+    [resource(path), format!("{below}{END}"), format!("{below}/")]
+}
+
 /// The folder of the members of `path`, as keys begin with it.
-pub(crate) fn inside(path: &str) -> &str {
+fn inside(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }
 

@@ -1,6 +1,7 @@
 //! [`Store`]: the contract of every place that keeps facts.
 
 use std::fmt;
+use std::ops::Bound;
 
 use async_trait::async_trait;
 
@@ -46,6 +47,11 @@ pub struct Swap {
     pub value: Option<Vec<u8>>,
 }
 
+/// Where the keys begin that have this prefix and stand behind another key.
+pub(crate) fn start<'a>(prefix: &'a str, after: &'a str) -> Bound<&'a str> {
+    if after < prefix { Bound::Included(prefix) } else { Bound::Excluded(after) }
+}
+
 /// A store of small facts.
 ///
 /// A change that was answered with `Ok` is kept, as durably as the store can (a file: through a crash of the machine). A
@@ -64,8 +70,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// All keys that begin with `prefix` and their values, sorted by the bytes of the key, as they stood at one moment.
     async fn list(&self, table: Table, prefix: &str) -> Result<Vec<(String, Vec<u8>)>>;
 
-    /// The same from the first key on, but no further once keys and values have taken `most` bytes; and whether these are all.
-    async fn list_up_to(&self, table: Table, prefix: &str, most: usize) -> Result<(Vec<(String, Vec<u8>)>, bool)>;
+    /// The same of the keys behind `after` (`""`: from the first on), but no further once keys and values have taken `most`
+    /// bytes; and whether these are all that remain.
+    async fn list_up_to(
+        &self,
+        table: Table,
+        prefix: &str,
+        after: &str,
+        most: usize,
+    ) -> Result<(Vec<(String, Vec<u8>)>, bool)>;
 
     /// In one step: if the value is `expected` (`None`: absent), sets it to `value` (`None`: removes it). Answers whether it
     /// did.

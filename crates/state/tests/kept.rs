@@ -103,3 +103,28 @@ async fn many_values_are_read_replaced_and_removed_in_one_step() {
         assert!(store.list(Table::Kept, "").await.unwrap().is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_large_subtree_is_read_in_pages_and_as_a_whole_while_what_was_read_goes() {
+    const MANY: usize = 6_000;
+    let folder = tempfile::tempdir().unwrap();
+    for store in both(folder.path()).await {
+        let index = KeptIndex::new(store);
+        let mut paths = vec!["/a".to_owned(), "/ab".to_owned(), "/a-/x".to_owned()];
+        paths.extend((0..MANY).map(|n| format!("/a/{n:04}-{}", "x".repeat(60))));
+        paths.extend((0..MANY).map(|n| format!("/a/b/c/{n:04}-{}", "x".repeat(60))));
+        index.change(paths.iter().map(|path| (path.clone(), Some(kept("e")))).collect()).await.unwrap();
+        let (mut pages, mut read, mut count) = (index.pages("/a"), Vec::new(), 0);
+        while let Some(page) = pages.next().await.unwrap() {
+            count += 1;
+            assert!(page.len() < MANY / 2, "one page of {}", page.len());
+            index.change(page.iter().map(|(path, _)| (path.clone(), None)).collect()).await.unwrap();
+            read.extend(page.into_iter().map(|(path, _)| path));
+        }
+        paths.retain(|path| path != "/ab" && path != "/a-/x");
+        read.sort();
+        paths.sort();
+        assert!(read == paths && count > 4, "{} of {} in {count} pages", read.len(), paths.len());
+        assert_eq!(left(&index, &["/a", "/ab", "/a-/x"]).await, ["/ab", "/a-/x"]);
+    }
+}

@@ -101,11 +101,11 @@ async fn no_more_of_a_large_folder_is_read_than_was_asked_for() {
         properties.change(changes).await.unwrap();
         assert!(properties.of_members("/a", 10_000).await.unwrap().is_none());
         assert_eq!(properties.of_members("/a", MANY).await.unwrap().unwrap().len(), 20);
-        let (some, whole) = store.list_up_to(Table::Properties, "/a\0", 3000).await.unwrap();
+        let (some, whole) = store.list_up_to(Table::Properties, "/a\0", "", 3000).await.unwrap();
         assert_eq!((some.len(), whole), (3, false));
-        let (all, whole) = store.list_up_to(Table::Properties, "/a\0", MANY).await.unwrap();
+        let (all, whole) = store.list_up_to(Table::Properties, "/a\0", "", MANY).await.unwrap();
         assert!(whole && all == store.list(Table::Properties, "/a\0").await.unwrap());
-        assert_eq!(store.list_up_to(Table::Properties, "/b", 0).await.unwrap(), (Vec::new(), true));
+        assert_eq!(store.list_up_to(Table::Properties, "/b", "", 0).await.unwrap(), (Vec::new(), true));
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use moka::sync::Cache as Moka;
 
+use crate::node::Told;
 use crate::{Node, TreePath};
 
 /// Listings with more members than this are streamed and not kept.
@@ -337,7 +338,8 @@ impl Cache {
 
 fn weight(node: &Node) -> usize {
     let text = node.name.len() + node.etag.as_ref().map_or(0, |etag| etag.as_str().len());
-    size_of::<Kept>() + text + 96
+    let told = if node.told.is_some() { size_of::<Told>() + 16 } else { 0 };
+    size_of::<Kept>() + text + told + 96
 }
 
 /// A change of one entry under way. Dropped without a word (an error, a panic) nothing is known afterwards.

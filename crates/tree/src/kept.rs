@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use davmux_driver::{Checksums, Entry, Expect, Metadata, Native, RelPath};
-use davmux_state::{Kept, KeptOf};
+use davmux_state::{Kept, KeptOf, near};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::cache::{self, Stamp};
@@ -46,35 +46,66 @@ impl Copy {
     }
 }
 
+/// What the index had of a path before its storage was asked. What is learnt from the answer takes the place of that alone:
+/// another version may stand there by then, with a record of its own.
+#[derive(Debug)]
+pub(crate) enum Before {
+    /// This, and it is replaced by what is learnt.
+    Had(Option<Kept>),
+    /// This, but it was read when the storage had answered already: nothing may be learnt from that answer.
+    Late(Option<Kept>),
+    /// It could not be read.
+    Unread,
+}
+
 impl Tree {
-    /// An entry that a look or a read told, as it is shown. What its metadata tells becomes known to the index.
-    pub(crate) async fn shown(&self, path: &TreePath, entry: Entry) -> Node {
+    /// To be taken before a storage is asked about a file.
+    pub(crate) async fn known_before(&self, path: &TreePath) -> Before {
+        match self.kept.get(&key(path)).await {
+            Ok(found) => Before::Had(found),
+            Err(error) => {
+                unread(path, &error);
+                Before::Unread
+            }
+        }
+    }
+
+    /// The same where the storage was asked already.
+    pub(crate) async fn known_late(&self, path: &TreePath) -> Before {
+        match self.known_before(path).await {
+            Before::Had(found) => Before::Late(found),
+            late => late,
+        }
+    }
+
+    /// An entry that a look or a read told, as it is shown. What its metadata tells becomes known to the index, and is not
+    /// shown where it cannot be: a listing would not agree.
+    pub(crate) async fn shown(&self, path: &TreePath, before: Before, entry: Entry) -> Node {
         if entry.is_dir() {
             return Node::from_entry(entry);
         }
-        let key = key(path);
-        let found = match self.kept.get(&key).await {
-            Ok(found) => found,
-            Err(error) => {
-                unread(path, &error);
-                return Node::from_entry(entry);
-            }
+        let (found, learns) = match before {
+            Before::Had(found) => (found, true),
+            Before::Late(found) => (found, false),
+            Before::Unread => return Node::from_entry(entry),
         };
-        let (kept, known) = match &found {
-            Some(kept) if is_of(kept, &entry) => (kept.having_seen(entry.modified), Some(kept)),
-            _ => (record(&entry, entry.metadata.as_deref().copied().unwrap_or_default()), None),
+        let metadata = entry.metadata.as_deref().copied().unwrap_or_default();
+        let known = found.as_ref().filter(|kept| is_of(kept, &entry));
+        let now = match known {
+            Some(kept) => Some(filled(kept, entry.modified, metadata)),
+            None => record(&entry, metadata),
         };
+        let known = known.cloned();
         let mut node = Node::from_entry(entry);
-        if let Some(known) = known {
-            node.tell(known);
-        }
-        if let Some(kept) = kept {
-            // Only where nobody else has changed it since: another version may stand there by now.
-            match self.kept.replace(vec![(key, found.clone(), kept.clone())]).await {
-                Ok(()) if known.is_none() => node.tell(&kept),
-                Ok(()) => {}
-                Err(error) => unkept(path, &error),
-            }
+        let Some(now) = now else { return node };
+        if learns
+            && known.as_ref() != Some(&now)
+            && let Err(error) = self.kept.replace(vec![(key(path), found, now.clone())]).await
+        {
+            unkept(path, &error);
+            known.iter().for_each(|kept| node.tell(kept));
+        } else {
+            node.tell(&now);
         }
         node
     }
@@ -176,13 +207,16 @@ impl Tree {
                 metadata.checksums = Checksums { md5: kept.md5, sha1: kept.sha1 }.or(metadata.checksums);
             }
             let kept = record(&copy, metadata);
-            let mut node = Node::from_entry(copy);
-            kept.iter().for_each(|kept| node.tell(kept));
-            nodes.push(node);
+            nodes.push(Node::from_entry(copy));
             records.push((key(&to), kept));
         }
-        if let Err(error) = self.keep(records).await {
-            tracing::warn!(%error, "the times and checksums of what was copied did not follow it");
+        match self.keep(records.clone()).await {
+            Ok(()) => {
+                for (node, (_, kept)) in nodes.iter_mut().zip(&records) {
+                    kept.iter().for_each(|kept| node.tell(kept));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the times and checksums of what was copied did not follow it"),
         }
         nodes
     }
@@ -198,14 +232,17 @@ impl Tree {
     pub(crate) async fn kept_moved(&self, from: &TreePath, to: &TreePath) {
         let moved = async {
             let (from, to) = (key(from), key(to));
-            let found = self.kept.within(&from).await?;
             self.kept.forget(&to).await?;
-            let mut changes = Vec::new();
-            for (path, kept) in found {
-                changes.push((format!("{to}{}", path.strip_prefix(&from).unwrap_or_default()), Some(kept)));
-                changes.push((path, None));
+            let mut pages = self.kept.pages(&from);
+            while let Some(found) = pages.next().await? {
+                let mut changes = Vec::new();
+                for (path, kept) in found {
+                    changes.push((format!("{to}{}", path.strip_prefix(&from).unwrap_or_default()), Some(kept)));
+                    changes.push((path, None));
+                }
+                self.kept.change(changes).await?;
             }
-            self.kept.change(changes).await
+            Ok::<_, davmux_state::Error>(())
         };
         if let Err(error) = moved.await {
             tracing::warn!(%from, %to, %error, "the times and checksums of what was moved did not follow it");
@@ -230,15 +267,17 @@ impl Tree {
             return Ok(());
         }
         let (from, to) = (key(&job.from), key(&job.to));
-        let mut found = self.kept.within(&from).await?;
-        found.retain(|(path, kept)| kept.of == KeptOf::Folder && (job.deep || *path == from));
-        if found.is_empty() {
-            return Ok(());
-        }
         let place = |path: &str| format!("{to}{}", path.strip_prefix(&from).unwrap_or_default());
-        self.kept.change(found.into_iter().map(|(path, kept)| (place(&path), Some(kept))).collect()).await?;
-        // What is known of the target is without these times.
-        drop(self.cache.begin_deep(&job.to));
+        let (mut pages, mut any) = (self.kept.pages(&from), false);
+        while let Some(mut found) = pages.next().await? {
+            found.retain(|(path, kept)| kept.of == KeptOf::Folder && (job.deep || *path == from));
+            any |= !found.is_empty();
+            self.kept.change(found.into_iter().map(|(path, kept)| (place(&path), Some(kept))).collect()).await?;
+        }
+        if any {
+            // What is known of the target is without these times.
+            drop(self.cache.begin_deep(&job.to));
+        }
         Ok(())
     }
 
@@ -262,12 +301,15 @@ impl Tree {
         let forgotten = async {
             let stayed: HashSet<String> = stayed.iter().map(|failed| key(&failed.path)).collect();
             let above: HashSet<&str> = stayed.iter().flat_map(|path| folders_of(path)).collect();
-            let mut found = self.kept.within(&key(path)).await?;
-            found.retain(|(path, _)| {
-                let below = stayed.contains(path) || folders_of(path).any(|folder| stayed.contains(folder));
-                !below && !above.contains(path.as_str())
-            });
-            self.kept.change(found.into_iter().map(|(path, _)| (path, None)).collect()).await
+            let mut pages = self.kept.pages(&key(path));
+            while let Some(mut found) = pages.next().await? {
+                found.retain(|(path, _)| {
+                    let below = stayed.contains(path) || folders_of(path).any(|folder| stayed.contains(folder));
+                    !below && !above.contains(path.as_str())
+                });
+                self.kept.change(found.into_iter().map(|(path, _)| (path, None)).collect()).await?;
+            }
+            Ok::<_, davmux_state::Error>(())
         };
         if let Err(error) = forgotten.await {
             unforgotten(path, &error);
@@ -349,6 +391,24 @@ pub(crate) fn is_of(kept: &Kept, entry: &Entry) -> bool {
     kept.holds(entry.etag.as_ref().map(|etag| etag.as_str()), entry.size, entry.modified)
 }
 
+/// A record of this version, with what another answer tells of the same: what was kept of it wins.
+fn filled(kept: &Kept, seen: Option<SystemTime>, metadata: Metadata) -> Kept {
+    let Kept { of, modified, md5, sha1 } = kept.having_seen(seen).unwrap_or_else(|| kept.clone());
+    let Metadata { modified: told, checksums } = metadata;
+    Kept { of, modified: modified.or(told), md5: md5.or(checksums.md5), sha1: sha1.or(checksums.sha1) }
+}
+
+/// Whether what was known of a file is the version that a read came with: no newer one of the same content, and with its time.
+pub(crate) fn is_version(known: &Node, read: &Entry) -> bool {
+    let same_time = match (known.stored(), read.modified) {
+        (Some(known), Some(read)) => near(known, read),
+        // Just after a write to a bucket it is not known yet.
+        (None, Some(_)) => false,
+        (_, None) => true,
+    };
+    known.etag.is_some() && known.etag == read.etag && same_time
+}
+
 /// What is to be kept of a file that was given this; `None` where that is nothing, or all of it is the storage's own.
 fn record(entry: &Entry, metadata: Metadata) -> Option<Kept> {
     // A storage without metadata may have set the time itself.
@@ -383,4 +443,41 @@ fn unkept(path: &TreePath, error: &davmux_state::Error) {
 
 fn unforgotten(path: &TreePath, error: &davmux_state::Error) {
     tracing::warn!(%path, %error, "the times and checksums of what is gone are not forgotten");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use davmux_driver::Etag;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Option<SystemTime> {
+        Some(UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    fn entry(etag: &str, modified: Option<SystemTime>) -> Entry {
+        let file = Entry::file(RelPath::parse("f").unwrap(), 1);
+        Entry { etag: Etag::new(etag), modified, ..file }
+    }
+
+    #[test]
+    fn what_was_known_is_told_only_of_the_version_that_a_read_came_with() {
+        let known = |modified| Node::from_entry(entry("\"a\"", modified));
+        assert!(is_version(&known(at(9)), &entry("\"a\"", at(9))) && is_version(&known(at(9)), &entry("\"a\"", None)));
+        assert!(!is_version(&known(at(9)), &entry("\"b\"", at(9))));
+        assert!(!is_version(&known(at(9)), &entry("\"a\"", at(60))), "the same content, written again");
+        assert!(!is_version(&known(None), &entry("\"a\"", at(9))), "its time was not known yet");
+    }
+
+    #[test]
+    fn a_record_of_checksums_alone_takes_the_time_that_a_look_tells() {
+        let sums = Checksums { md5: Some([1; 16]), sha1: None };
+        let kept = record_of(&entry("\"a\"", None), Metadata { modified: None, checksums: sums }).unwrap();
+        let told = Metadata { modified: at(5), checksums: Checksums { md5: Some([9; 16]), sha1: Some([2; 20]) } };
+        let filled = filled(&kept, at(9), told);
+        assert_eq!((filled.modified, filled.md5, filled.sha1), (at(5), Some([1; 16]), Some([2; 20])));
+        assert_eq!(super::filled(&filled, at(9), Metadata { modified: at(6), ..told }), filled, "what was kept wins");
+    }
 }

@@ -12,6 +12,7 @@ use davmux_driver::{Body, ByteRange, ByteStream, ErrorKind, Expect, Link, Native
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::cache::{Kept, Known};
+use crate::kept::is_version;
 use crate::mounts::Spot;
 use crate::redirect::{self, Decision, Requester};
 use crate::tree::Tree;
@@ -122,6 +123,11 @@ impl Tree {
             _ => {}
         }
         let stamp = self.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
+        let before = match &known {
+            // Matched with the index already.
+            Known::Present(kept) if kept.node.stored().is_some() => None,
+            _ => Some(self.known_before(&spot.path).await),
+        };
         let if_match = request.node.and_then(|node| node.etag.clone());
         let read = spot.driver().read(&spot.rel, ReadRequest { range: request.range, if_match });
         let reply = if matches!(known, Known::No) && !spot.driver().capabilities().real_dirs {
@@ -142,17 +148,17 @@ impl Tree {
         match reply {
             Ok(reply) => {
                 spot.mount.answered();
-                // What was known of this version was matched with the index already.
                 let node = match known {
-                    // Just after a write to a bucket it has no time yet.
-                    Known::Present(kept)
-                        if kept.node.etag.is_some()
-                            && kept.node.etag == reply.entry.etag
-                            && (kept.node.stored().is_some() || reply.entry.modified.is_none()) =>
-                    {
+                    Known::Present(kept) if is_version(&kept.node, &reply.entry) => {
                         Node { content_type: reply.entry.content_type.clone().or(kept.node.content_type), ..kept.node }
                     }
-                    _ => self.shown(&spot.path, reply.entry.clone()).await,
+                    _ => {
+                        let before = match before {
+                            Some(before) => before,
+                            None => self.known_late(&spot.path).await,
+                        };
+                        self.shown(&spot.path, before, reply.entry.clone()).await
+                    }
                 };
                 let kept = Kept::told(node.clone());
                 self.cache.keep_one(&spot.path, Some(kept), spot.ttl(), stamp);

@@ -149,7 +149,8 @@ impl Tree {
             Ok(Native::Done(entry)) => {
                 from.mount.answered();
                 self.kept_moved(&from.path, &to.path).await;
-                let node = self.shown(&to.path, entry).await;
+                let before = self.known_before(&to.path).await;
+                let node = self.shown(&to.path, before, entry).await;
                 source.is(None, from.ttl());
                 target.is(Some(Kept::written(node)), to.ttl());
                 Ok(true)
@@ -218,6 +219,7 @@ impl Tree {
             }
         }
         let request = ReadRequest { range: None, if_match: entry.etag.clone() };
+        let before = self.known_before(&from.path).await;
         let reply = match from.driver().read(&from.rel, request).await {
             Ok(reply) => reply,
             Err(error) if error.kind() == ErrorKind::Precondition => {
@@ -226,7 +228,7 @@ impl Tree {
             Err(error) => return Err(from.error(error)),
         };
         let size = reply.entry.size;
-        let source = self.shown(&from.path, reply.entry.clone()).await;
+        let source = self.shown(&from.path, before, reply.entry.clone()).await;
         if to.driver().capabilities().max_file_size.is_some_and(|largest| size > largest) {
             return Err(Error::new(Problem::Storage(ErrorKind::TooLarge), &to.path));
         }

@@ -159,10 +159,11 @@ impl Tree {
 
     pub(crate) async fn ask(&self, spot: &Spot, expect: Expect) -> Result<Node> {
         let stamp = self.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
+        let before = self.known_before(&spot.path).await;
         match spot.driver().stat(&spot.rel, expect).await {
             Ok(entry) => {
                 spot.mount.answered();
-                let node = self.shown(&spot.path, entry).await;
+                let node = self.shown(&spot.path, before, entry).await;
                 self.cache.keep_one(&spot.path, Some(Kept::told(node.clone())), spot.ttl(), stamp);
                 Ok(node)
             }

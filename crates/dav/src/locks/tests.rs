@@ -73,7 +73,13 @@ impl Store for Counting {
     async fn replace(&self, _: Table, _: &str, _: Option<&[u8]>, _: Option<&[u8]>) -> davmux_state::Result<bool> {
         panic!("locks change with one write")
     }
-    async fn list_up_to(&self, _: Table, _: &str, _: usize) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
+    async fn list_up_to(
+        &self,
+        _: Table,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
         panic!("locks are not looked at in the state store")
     }
     async fn is_empty(&self, _: Table) -> davmux_state::Result<bool> {

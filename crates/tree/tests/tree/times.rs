@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use davmux_driver_testkit::{Memory, Op};
-use davmux_state::{Error, KeptIndex, Store, Swap, Table};
+use davmux_state::{Error, Kept, KeptIndex, Store, Swap, Table};
 use davmux_tree::{
     Access, Checksums, Mount, Node, Problem, PutRequest, Result, Tree, TreeOptions, View, When, Written,
 };
@@ -199,6 +199,41 @@ async fn a_folder_in_a_bucket_keeps_its_time_until_it_goes() {
 }
 
 #[tokio::test]
+async fn what_a_look_brings_does_not_take_the_place_of_what_was_kept_meanwhile() {
+    let one = keys();
+    // By another davmux, so that nothing is known of it here.
+    put_at(&afresh(&one), "f", "x", time(1_000)).await.unwrap();
+    let gate = one.faulty.on(Op::Stat).at(&path("f")).gate_after();
+    let view = one.view.clone();
+    let looked = tokio::spawn(async move { view.stat(&path("f")).await });
+    gate.reached().await;
+    put(&one.view, "f", "y").await.unwrap();
+    assert!(one.view.set_modified(&path("f"), time(3_000)).await.unwrap());
+    gate.open();
+    assert_eq!(looked.await.unwrap().unwrap().modified, Some(time(1_000)), "the version that it asked about");
+    for view in [&one.view, &restarted(&one)] {
+        assert_eq!(shown(view, "f").await, Some(time(3_000)));
+    }
+}
+
+#[tokio::test]
+async fn times_follow_a_large_folder_that_is_renamed_in_one_step() {
+    const MANY: u64 = 5_000;
+    let one = folders();
+    fill(&one.view, &["b/s/other"]).await;
+    put_at(&one.view, "b/s/f", "x", time(1_000)).await.unwrap();
+    let of = index(&one).get("/b/s/f").await.unwrap().unwrap();
+    let others = (0..MANY).map(|n| (format!("/b/s/{n}"), Some(Kept { modified: Some(time(n)), ..of.clone() })));
+    index(&one).change(others.collect()).await.unwrap();
+    rename(&one.view, "b", "c").await.unwrap();
+    assert!(index(&one).within("/b").await.unwrap().is_empty());
+    let moved = index(&one).within("/c").await.unwrap();
+    assert_eq!(moved.len() as u64, MANY + 1);
+    assert!(moved.contains(&("/c/s/4999".to_owned(), Kept { modified: Some(time(4_999)), ..of })));
+    assert_eq!(one.view.stat(&path("c/s/f")).await.unwrap().checksums(), SUMS);
+}
+
+#[tokio::test]
 async fn a_file_without_a_time_puts_nothing_into_the_state() {
     let one = keys();
     fill(&one.view, &["d/f"]).await;
@@ -229,7 +264,13 @@ impl Store for Broken {
     async fn list(&self, _: Table, _: &str) -> davmux_state::Result<Vec<(String, Vec<u8>)>> {
         broken()
     }
-    async fn list_up_to(&self, _: Table, _: &str, _: usize) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
+    async fn list_up_to(
+        &self,
+        _: Table,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
         broken()
     }
     async fn replace(&self, _: Table, _: &str, _: Option<&[u8]>, _: Option<&[u8]>) -> davmux_state::Result<bool> {
@@ -262,5 +303,9 @@ async fn a_time_that_cannot_be_kept_is_not_told_as_kept_and_the_file_stands() {
     assert_eq!(get(&view, "f").await.unwrap(), "x");
     assert_eq!(names(&view, "").await.unwrap(), ["f"]);
     assert_eq!(problem(view.set_modified(&path("f"), time(1)).await), Problem::State);
+    copy(&view, "f", "g").await.unwrap();
+    for name in ["f", "g"] {
+        assert_ne!(shown(&view, name).await, Some(time(1_000)), "{name}: a later listing would not show it");
+    }
     assert!(view.delete(&path("f"), When::Always).await.unwrap().is_empty());
 }

@@ -49,7 +49,7 @@ pub(crate) async fn doctor(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         return abort(&config, mounts, &args.abort).await;
     }
     if args.index {
-        return index::index(&config, &args).await;
+        return index::index(&config, mounts, &args).await;
     }
     let stop = Stop::at_interrupt()?;
     let mut good = true;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use davmux_config::Config;
+use davmux_config::{Config, Mount};
 use davmux_tree::{Indexed, TreePath};
 use serde_json::{Value, json};
 
@@ -15,9 +15,9 @@ use crate::args::DoctorArgs;
 /// Between two lines of progress.
 const SHOWN_EVERY: Duration = Duration::from_millis(200);
 
-/// Fills the index of one mount, or of all. An interrupt ends it; what was read until then is kept, and the next one goes on
+/// Fills the index of mounts. An interrupt ends it; what was read until then is kept, and the next one goes on
 /// from there.
-pub(crate) async fn index(config: &Config, args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn index(config: &Config, mounts: Vec<&Mount>, args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         config.server.state_dir.is_some(),
         "{} has no `state_dir`, so there is nowhere to keep what is read: write `server: {{ state_dir: state }}`",
@@ -28,11 +28,7 @@ pub(crate) async fn index(config: &Config, args: &DoctorArgs) -> anyhow::Result<
     )?;
     let mut good = true;
     let mut results = Vec::new();
-    for mount in &config.mounts {
-        let path = &mount.path;
-        if args.mount.as_ref().is_some_and(|only| only != path) {
-            continue;
-        }
+    for Mount { path, .. } in mounts {
         if !built.tree.may_index(path) {
             say(args, path, "keeps the times of its files itself; there is nothing to index")?;
             continue;

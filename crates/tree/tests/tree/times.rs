@@ -1,14 +1,15 @@
 //! The time that a client gave a file is the one that is shown, whoever asks, and goes where the file goes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use davmux_driver_testkit::{Memory, Op};
+use davmux_driver_testkit::{Fault, Memory, Op};
 use davmux_state::{Error, Kept, KeptIndex, Store, Swap, Table};
 use davmux_tree::{
-    Access, Checksums, Mount, Node, Problem, PutRequest, Result, Tree, TreeOptions, View, When, Written,
+    Access, Checksums, ErrorKind, Mount, Node, Problem, PutRequest, Result, Tree, TreeOptions, View, When, Written,
 };
 
 use crate::support::*;
@@ -234,6 +235,46 @@ async fn times_follow_a_large_folder_that_is_renamed_in_one_step() {
 }
 
 #[tokio::test]
+async fn a_member_that_a_move_left_keeps_its_time_and_those_that_went_leave_none() {
+    let one = keys();
+    let view = &one.view;
+    fill(view, &["d/s/other"]).await;
+    for name in ["d/goes", "d/s/stays", "d/s/goes"] {
+        put_at(view, name, "x", time(1_000)).await.unwrap();
+    }
+    one.faulty.on(Op::Copy).at(&path("d/s/stays")).fault(Fault::Before(ErrorKind::Denied));
+    one.faulty.on(Op::Read).at(&path("d/s/stays")).fault(Fault::Before(ErrorKind::Denied));
+    assert_eq!(rename(view, "d", "e").await.unwrap().failed.len(), 1);
+    one.faulty.heal();
+    let left: Vec<String> = index(&one).within("/d").await.unwrap().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(left, ["/d/s/stays"]);
+    for name in ["d/s/stays", "e/goes", "e/s/goes"] {
+        assert_eq!(shown(&restarted(&one), name).await, Some(time(1_000)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_of_a_folder_that_a_rename_replaced_is_forgotten() {
+    let one = folders();
+    fill(&one.view, &["b/other", "c/s/other"]).await;
+    for name in ["b/new", "c/s/old"] {
+        put_at(&one.view, name, "x", time(1_000)).await.unwrap();
+    }
+    rename(&one.view, "b", "c").await.unwrap();
+    let left: Vec<String> = index(&one).within("/").await.unwrap().into_iter().map(|(path, _)| path).collect();
+    assert_eq!(left, ["/c/new"]);
+}
+
+#[tokio::test]
+async fn a_time_that_the_storage_set_itself_is_not_kept_beside_it() {
+    let one = folders();
+    let request = PutRequest { modified: Some(time(1_000)), ..PutRequest::default() };
+    let put = one.view.put(&path("f"), request).await.unwrap();
+    assert_eq!(put.finish().await.unwrap().node.modified, Some(time(1_000)));
+    assert!(index(&one).is_empty().await.unwrap());
+}
+
+#[tokio::test]
 async fn a_file_without_a_time_puts_nothing_into_the_state() {
     let one = keys();
     fill(&one.view, &["d/f"]).await;
@@ -242,70 +283,104 @@ async fn a_file_without_a_time_puts_nothing_into_the_state() {
     assert!(index(&one).is_empty().await.unwrap());
 }
 
-/// A store that keeps nothing.
-#[derive(Debug)]
-struct Broken;
+/// A store that fails from some moment on.
+#[derive(Debug, Default)]
+struct Failing {
+    store: davmux_state::Memory,
+    reads: AtomicBool,
+    writes: AtomicBool,
+}
 
-fn broken<T>() -> davmux_state::Result<T> {
-    Err(Error::Unavailable { action: "write", detail: "no space left on device".into() })
+fn healthy<'a>(store: &'a davmux_state::Memory, fails: &AtomicBool) -> davmux_state::Result<&'a davmux_state::Memory> {
+    if fails.load(Ordering::Relaxed) {
+        return Err(Error::Unavailable { action: "write", detail: "no space left on device".into() });
+    }
+    Ok(store)
+}
+
+impl Failing {
+    fn store(&self) -> davmux_state::Result<&davmux_state::Memory> {
+        healthy(&self.store, &self.reads)
+    }
+
+    fn writable(&self) -> davmux_state::Result<&davmux_state::Memory> {
+        healthy(&self.store, &self.writes)
+    }
 }
 
 #[async_trait]
-impl Store for Broken {
-    async fn get(&self, _: Table, _: &str) -> davmux_state::Result<Option<Vec<u8>>> {
-        broken()
+impl Store for Failing {
+    async fn get(&self, table: Table, key: &str) -> davmux_state::Result<Option<Vec<u8>>> {
+        self.store()?.get(table, key).await
     }
-    async fn put(&self, _: Table, _: &str, _: &[u8]) -> davmux_state::Result<()> {
-        broken()
+    async fn put(&self, table: Table, key: &str, value: &[u8]) -> davmux_state::Result<()> {
+        self.writable()?.put(table, key, value).await
     }
-    async fn remove(&self, _: Table, _: &str) -> davmux_state::Result<()> {
-        broken()
+    async fn remove(&self, table: Table, key: &str) -> davmux_state::Result<()> {
+        self.writable()?.remove(table, key).await
     }
-    async fn list(&self, _: Table, _: &str) -> davmux_state::Result<Vec<(String, Vec<u8>)>> {
-        broken()
+    async fn list(&self, table: Table, prefix: &str) -> davmux_state::Result<Vec<(String, Vec<u8>)>> {
+        self.store()?.list(table, prefix).await
     }
     async fn list_up_to(
         &self,
-        _: Table,
-        _: &str,
-        _: &str,
-        _: usize,
+        table: Table,
+        prefix: &str,
+        after: &str,
+        most: usize,
     ) -> davmux_state::Result<(Vec<(String, Vec<u8>)>, bool)> {
-        broken()
+        self.store()?.list_up_to(table, prefix, after, most).await
     }
-    async fn replace(&self, _: Table, _: &str, _: Option<&[u8]>, _: Option<&[u8]>) -> davmux_state::Result<bool> {
-        broken()
+    async fn replace(
+        &self,
+        table: Table,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> davmux_state::Result<bool> {
+        self.writable()?.replace(table, key, expected, value).await
     }
-    async fn is_empty(&self, _: Table) -> davmux_state::Result<bool> {
-        broken()
+    async fn is_empty(&self, table: Table) -> davmux_state::Result<bool> {
+        self.store()?.is_empty(table).await
     }
-    async fn get_all(&self, _: Table, _: Vec<String>) -> davmux_state::Result<Vec<Option<Vec<u8>>>> {
-        broken()
+    async fn get_all(&self, table: Table, keys: Vec<String>) -> davmux_state::Result<Vec<Option<Vec<u8>>>> {
+        self.store()?.get_all(table, keys).await
     }
-    async fn replace_all(&self, _: Table, _: Vec<Swap>) -> davmux_state::Result<usize> {
-        broken()
+    async fn replace_all(&self, table: Table, swaps: Vec<Swap>) -> davmux_state::Result<usize> {
+        self.writable()?.replace_all(table, swaps).await
     }
-    async fn remove_all(&self, _: Table, _: Vec<String>) -> davmux_state::Result<()> {
-        broken()
+    async fn remove_all(&self, table: Table, prefixes: Vec<String>) -> davmux_state::Result<()> {
+        self.writable()?.remove_all(table, prefixes).await
     }
-    async fn change(&self, _: Table, _: Vec<(String, Option<Vec<u8>>)>) -> davmux_state::Result<()> {
-        broken()
+    async fn change(&self, table: Table, changes: Vec<(String, Option<Vec<u8>>)>) -> davmux_state::Result<()> {
+        self.writable()?.change(table, changes).await
     }
 }
 
 #[tokio::test]
 async fn a_time_that_cannot_be_kept_is_not_told_as_kept_and_the_file_stands() {
-    let mounts = vec![Mount::new(at("/"), bucket(&Memory::keys()), kept(KEPT))];
-    let tree = Tree::new(mounts, TreeOptions { redirect_rules: Vec::new(), store: Arc::new(Broken) });
-    let view = View::new(tree, at("/"), Access::ReadWrite);
-    let written = put_at(&view, "f", "x", time(1_000)).await.unwrap();
-    assert_ne!(written.node.modified, Some(time(1_000)));
-    assert_eq!(get(&view, "f").await.unwrap(), "x");
-    assert_eq!(names(&view, "").await.unwrap(), ["f"]);
-    assert_eq!(problem(view.set_modified(&path("f"), time(1)).await), Problem::State);
-    copy(&view, "f", "g").await.unwrap();
-    for name in ["f", "g"] {
-        assert_ne!(shown(&view, name).await, Some(time(1_000)), "{name}: a later listing would not show it");
+    for reads_fail in [false, true] {
+        let mounts = vec![Mount::new(at("/"), bucket(&Memory::keys()), kept(KEPT))];
+        let store = Arc::new(Failing::default());
+        let tree = Tree::new(mounts, TreeOptions { redirect_rules: Vec::new(), store: Arc::<Failing>::clone(&store) });
+        let view = View::new(tree, at("/"), Access::ReadWrite);
+        put_at(&view, "before", "x", time(1_000)).await.unwrap();
+        store.writes.store(true, Ordering::Relaxed);
+        store.reads.store(reads_fail, Ordering::Relaxed);
+        let written = put_at(&view, "f", "x", time(1_000)).await.unwrap();
+        assert_ne!(written.node.modified, Some(time(1_000)));
+        assert_eq!(get(&view, "f").await.unwrap(), "x");
+        assert_eq!(names(&view, "").await.unwrap(), ["before", "f"]);
+        assert_eq!(problem(view.set_modified(&path("f"), time(1)).await), Problem::State);
+        copy(&view, "f", "g").await.unwrap();
+        copy(&view, "before", "h").await.unwrap();
+        for name in ["f", "g", "h"] {
+            assert_ne!(
+                shown(&view, name).await,
+                Some(time(1_000)),
+                "{name}, {reads_fail}: a later listing would not show it"
+            );
+        }
+        assert!(view.delete(&path("f"), When::Always).await.unwrap().is_empty());
     }
-    assert!(view.delete(&path("f"), When::Always).await.unwrap().is_empty());
 }

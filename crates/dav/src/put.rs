@@ -153,3 +153,25 @@ fn announced(headers: &HeaderMap, body: &Incoming) -> Result<Option<u64>, Failur
     }
     Ok(announced.or_else(|| body.size_hint().exact()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use davmux_tree::Node;
+
+    use super::*;
+
+    #[test]
+    fn a_time_is_accepted_only_where_the_file_has_it_now() {
+        let time = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
+        let told = |modified, asked| {
+            let mut node = Node::folder("f");
+            node.modified = modified;
+            answer(Written { node, created: true }, asked).headers().contains_key("x-oc-mtime")
+        };
+        assert!(told(time(5), time(5)));
+        // It could not be kept, and the storage tells its own or none; nobody asked.
+        assert!(!told(time(9), time(5)) && !told(None, time(5)) && !told(None, None) && !told(time(5), None));
+    }
+}

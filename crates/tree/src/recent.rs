@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::TreePath;
 
-/// From so many paths on those that are over are dropped.
+/// From so many paths on those that are over are dropped, each time when there are twice as many as were left.
 const MANY: usize = 1024;
 
 type Look<T> = (Instant, Arc<OnceCell<T>>);
@@ -17,7 +17,13 @@ type Look<T> = (Instant, Arc<OnceCell<T>>);
 /// What looks at paths found, for a while from their beginning on.
 pub(crate) struct Recent<T> {
     lasts: Duration,
-    looks: Mutex<HashMap<TreePath, Look<T>>>,
+    looks: Mutex<Looks<T>>,
+}
+
+struct Looks<T> {
+    by_path: HashMap<TreePath, Look<T>>,
+    /// At so many the ones that are over are dropped.
+    most: usize,
 }
 
 impl<T> fmt::Debug for Recent<T> {
@@ -28,7 +34,7 @@ impl<T> fmt::Debug for Recent<T> {
 
 impl<T: Clone> Recent<T> {
     pub(crate) fn new(lasts: Duration) -> Self {
-        Self { lasts, looks: Mutex::default() }
+        Self { lasts, looks: Mutex::new(Looks { by_path: HashMap::new(), most: MANY }) }
     }
 
     /// What the last look found, or `look` finds now. Where the one who looks gives up, one of those who wait goes on.
@@ -40,14 +46,15 @@ impl<T: Clone> Recent<T> {
     fn cell(&self, path: &TreePath, now: Instant) -> Arc<OnceCell<T>> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let stands = |began: &Instant| now.saturating_duration_since(*began) < self.lasts;
-        match looks.get(path) {
+        match looks.by_path.get(path) {
             Some((began, cell)) if stands(began) => Arc::clone(cell),
             _ => {
-                if looks.len() >= MANY {
-                    looks.retain(|_, (began, _)| stands(began));
+                if looks.by_path.len() >= looks.most {
+                    looks.by_path.retain(|_, (began, _)| stands(began));
+                    looks.most = MANY.max(2 * looks.by_path.len());
                 }
                 let cell = Arc::new(OnceCell::new());
-                looks.insert(path.clone(), (now, Arc::clone(&cell)));
+                looks.by_path.insert(path.clone(), (now, Arc::clone(&cell)));
                 cell
             }
         }
@@ -82,10 +89,10 @@ mod tests {
         let first = recent.cell(&path("/a"), begin);
         assert!(same(&first, &recent.cell(&path("/a"), begin + LASTS - Duration::from_millis(1))));
         assert!(!same(&first, &recent.cell(&path("/a"), begin + LASTS)));
-        for n in 0..3 * MANY {
+        for n in 0..10 * MANY {
             let now = begin + LASTS * u32::try_from(n / MANY).unwrap();
             recent.cell(&path(&format!("/{n}")), now);
         }
-        assert!(recent.looks.lock().unwrap().len() <= 2 * MANY);
+        assert!(recent.looks.lock().unwrap().by_path.len() <= 3 * MANY);
     }
 }

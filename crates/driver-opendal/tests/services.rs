@@ -22,11 +22,6 @@ fn fresh() -> String {
     format!("case-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Where no server is given, the contract is kept by the driver in memory, and the case is skipped in all but name.
-fn skipped() -> davmux_driver_testkit::Fixture {
-    davmux_driver_testkit::Fixture::new(std::sync::Arc::new(davmux_driver_testkit::Memory::folders()))
-}
-
 #[cfg(feature = "webdav")]
 mod webdav {
     use std::sync::Arc;
@@ -35,8 +30,8 @@ mod webdav {
     use davmux_driver_opendal::{Opendal, WebdavOptions};
     use davmux_driver_testkit::{Fixture, shorthand::path};
 
-    async fn fixture() -> Fixture {
-        let Some(endpoint) = super::given("DAVMUX_TEST_WEBDAV") else { return super::skipped() };
+    async fn fixture() -> Option<Fixture> {
+        let endpoint = super::given("DAVMUX_TEST_WEBDAV")?;
         let open = |root_folder_path: String| {
             Opendal::webdav(&WebdavOptions {
                 endpoint: endpoint.clone(),
@@ -48,7 +43,7 @@ mod webdav {
         };
         let folder = super::fresh();
         open(String::new()).create_dir(&path(&folder)).await.unwrap();
-        Fixture::new(Arc::new(open(folder)))
+        Some(Fixture::new(Arc::new(open(folder))))
     }
     davmux_driver_testkit::driver_contract!(fixture);
 }
@@ -60,8 +55,8 @@ mod sftp {
     use davmux_driver_opendal::{Opendal, SftpOptions};
     use davmux_driver_testkit::Fixture;
 
-    async fn fixture() -> Fixture {
-        let Some(endpoint) = super::given("DAVMUX_TEST_SFTP") else { return super::skipped() };
+    async fn fixture() -> Option<Fixture> {
+        let endpoint = super::given("DAVMUX_TEST_SFTP")?;
         let folder = tempfile::tempdir().unwrap();
         let options = SftpOptions {
             endpoint,
@@ -70,7 +65,7 @@ mod sftp {
             add_unknown_host: true,
             root_folder_path: folder.path().to_str().unwrap().to_owned(),
         };
-        Fixture::new(Arc::new(Opendal::sftp(&options).unwrap())).with_guard(folder)
+        Some(Fixture::new(Arc::new(Opendal::sftp(&options).unwrap())).with_guard(folder))
     }
     davmux_driver_testkit::driver_contract!(fixture);
 }
@@ -82,8 +77,8 @@ mod azblob {
     use davmux_driver_opendal::{AzblobOptions, Opendal, Secret};
     use davmux_driver_testkit::Fixture;
 
-    async fn fixture() -> Fixture {
-        let Some(endpoint) = super::given("DAVMUX_TEST_AZBLOB") else { return super::skipped() };
+    async fn fixture() -> Option<Fixture> {
+        let endpoint = super::given("DAVMUX_TEST_AZBLOB")?;
         let options = AzblobOptions {
             container: "fixture".to_owned(),
             endpoint,
@@ -92,7 +87,7 @@ mod azblob {
             root_folder_path: super::fresh(),
         };
         // A backslash is refused.
-        Fixture::new(Arc::new(Opendal::azblob(&options).unwrap())).changing_names()
+        Some(Fixture::new(Arc::new(Opendal::azblob(&options).unwrap())).changing_names())
     }
     davmux_driver_testkit::driver_contract!(fixture);
 }
@@ -104,8 +99,8 @@ mod gcs {
     use davmux_driver_opendal::{GcsOptions, Opendal};
     use davmux_driver_testkit::Fixture;
 
-    async fn fixture() -> Fixture {
-        let Some(endpoint) = super::given("DAVMUX_TEST_GCS") else { return super::skipped() };
+    async fn fixture() -> Option<Fixture> {
+        let endpoint = super::given("DAVMUX_TEST_GCS")?;
         let options = GcsOptions {
             bucket: "fixture".to_owned(),
             endpoint: Some(endpoint),
@@ -113,7 +108,7 @@ mod gcs {
             anonymous: true,
             root_folder_path: super::fresh(),
         };
-        Fixture::new(Arc::new(Opendal::gcs(&options).unwrap()))
+        Some(Fixture::new(Arc::new(Opendal::gcs(&options).unwrap())))
     }
     davmux_driver_testkit::driver_contract!(fixture);
 }

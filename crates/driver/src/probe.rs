@@ -1,6 +1,7 @@
 //! What a look at a storage over the network finds: the words between a driver and `davmux doctor`.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -123,7 +124,10 @@ pub async fn of_driver(driver: &dyn Driver, may_write: bool, report: &dyn Report
 
 async fn write_and_remove(driver: &dyn Driver) -> crate::Result<()> {
     const CONTENT: &[u8] = b"davmux looks whether this storage works\n";
-    let Ok(path) = RelPath::root().child(".davmux-doctor") else { return Ok(()) };
+    // A name of its own, so that what a look that was killed has left is in nobody's way.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let name = format!(".davmux-doctor-{:x}-{:x}", std::process::id(), since.as_nanos());
+    let Ok(path) = RelPath::root().child(&name) else { return Ok(()) };
     let size = u64::try_from(CONTENT.len()).ok();
     let mut upload: Box<dyn Upload> =
         driver.write(&path, WriteRequest { size, when: When::Absent, ..WriteRequest::default() }).await?;

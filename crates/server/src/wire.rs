@@ -96,10 +96,9 @@ impl Place {
     pub(crate) fn pass(&mut self, bytes: &[u8], wire: &Wire) -> usize {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let (line, ended) = match rest.iter().position(|byte| *byte == b'\n') {
-                Some(end) if self.is_in_lines() => (&rest[..end], 1),
-                _ => (rest, 0),
-            };
+            // A body is not searched for line ends: it would cost a fifth of an upload's CPU time.
+            let end = if self.is_in_lines() { rest.iter().position(|byte| *byte == b'\n') } else { None };
+            let (line, ended) = end.map_or((rest, 0), |end| (&rest[..end], 1));
             let blank = line.iter().all(|byte| *byte == b'\r');
             at += match self {
                 Self::Unseen => return bytes.len(),

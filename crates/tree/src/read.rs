@@ -5,16 +5,19 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use davmux_driver::{Body, ByteRange, ByteStream, ErrorKind, Expect, Link, Native, ReadReply, ReadRequest};
+use davmux_driver::{
+    Body, ByteRange, ByteStream, ErrorKind, Etag, Expect, Link, Native, ReadReply, ReadRequest, RelPath,
+};
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::cache::{Kept, Known};
 use crate::kept::is_version;
 use crate::mounts::Spot;
 use crate::redirect::{self, Decision, Requester};
+use crate::resume::{Rest, resuming};
 use crate::tree::Tree;
 use crate::{Error, Node, Problem, Result, TreePath};
 
@@ -227,88 +230,23 @@ fn chunks(spot: Spot, file: Arc<File>, range: Range<u64>) -> ByteStream {
     .boxed()
 }
 
-/// How often a relay asks again without a byte in between.
-const RESUMES: u32 = 4;
-
-struct Resuming {
-    spot: Spot,
-    etag: Option<davmux_driver::Etag>,
-    left: Range<u64>,
-    stream: ByteStream,
-    fruitless: u32,
-    ended: bool,
-}
-
-/// A stream that goes on with a range of the same version when its connection is lost. Bytes of two versions are never
-/// mixed: without an ETag it ends with the error.
-fn resuming(spot: Spot, etag: Option<davmux_driver::Etag>, range: Range<u64>, stream: ByteStream) -> ByteStream {
-    let state = Resuming { spot, etag, left: range, stream, fruitless: 0, ended: false };
-    stream::unfold(state, |mut state| async move {
-        if state.ended || state.left.is_empty() {
-            return None;
-        }
-        let chunk = state.next().await;
-        state.ended = chunk.is_err();
-        Some((chunk, state))
-    })
-    .boxed()
-}
-
-impl Resuming {
-    async fn next(&mut self) -> Result<Bytes, davmux_driver::Error> {
-        loop {
-            let error = match self.stream.next().await {
-                Some(Ok(chunk)) if chunk.is_empty() => continue,
-                Some(Ok(chunk)) => {
-                    let length = chunk.len() as u64;
-                    if length > self.left.end - self.left.start {
-                        return Err(self
-                            .failure(ErrorKind::Backend)
-                            .with_detail("more bytes came than were announced"));
-                    }
-                    self.left.start += length;
-                    self.fruitless = 0;
-                    return Ok(chunk);
-                }
-                Some(Err(error)) => error,
-                None => self.failure(ErrorKind::Incomplete),
-            };
-            self.resume(error).await?;
-        }
+impl Rest for Spot {
+    fn path(&self) -> &RelPath {
+        &self.rel
     }
 
-    fn failure(&self, kind: ErrorKind) -> davmux_driver::Error {
-        davmux_driver::Error::new(kind, "read", &self.spot.rel)
-    }
-
-    /// Opens the rest, or gives up with the error that cut the stream.
-    async fn resume(&mut self, mut error: davmux_driver::Error) -> Result<(), davmux_driver::Error> {
-        while let Some(etag) = &self.etag
-            && self.fruitless < RESUMES
-            && (error.kind().is_transient() || matches!(error.kind(), ErrorKind::Incomplete | ErrorKind::Backend))
-        {
-            if self.fruitless > 0 {
-                tokio::time::sleep(Duration::from_millis(100 << self.fruitless)).await;
-            }
-            self.fruitless += 1;
-            tracing::debug!(path = %self.spot.path, at = self.left.start, %error, "resuming a relay");
-            let request = ReadRequest {
-                range: Some(ByteRange::FromTo(self.left.start, self.left.end)),
-                if_match: Some(etag.clone()),
-            };
-            match self.spot.driver().read(&self.spot.rel, request).await {
-                Ok(reply) if reply.entry.etag == self.etag && reply.range == self.left => {
-                    self.stream = match reply.body {
-                        Body::Stream(stream) => stream,
-                        Body::File(file) => chunks(self.spot.clone(), file, reply.range),
-                    };
-                    return Ok(());
-                }
-                Ok(_) => return Err(self.failure(ErrorKind::Precondition).with_detail("it changed while it was read")),
-                Err(again) => error = again,
-            }
+    async fn open(&self, range: Range<u64>, etag: &Etag) -> Result<ByteStream, davmux_driver::Error> {
+        let request =
+            ReadRequest { range: Some(ByteRange::FromTo(range.start, range.end)), if_match: Some(etag.clone()) };
+        let reply = self.driver().read(&self.rel, request).await?;
+        if reply.entry.etag.as_ref() != Some(etag) || reply.range != range {
+            let changed = davmux_driver::Error::new(ErrorKind::Precondition, "read", &self.rel);
+            return Err(changed.with_detail("it changed while it was read"));
         }
-        Err(error)
+        Ok(match reply.body {
+            Body::Stream(stream) => stream,
+            Body::File(file) => chunks(self.clone(), file, range),
+        })
     }
 }
 
@@ -316,7 +254,6 @@ impl Resuming {
 mod tests {
     use super::*;
     use crate::{Mount, MountOptions};
-    use davmux_driver::RelPath;
     use davmux_driver_testkit::{Memory, shorthand};
     use std::io::Write;
 

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use davmux_config::{Built, Config};
 use davmux_dav::{Clock, Dav, DavOptions, LockTable};
-use davmux_server::{Bound, Listen, Server};
+use davmux_server::{Listen, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::Watched;
@@ -45,10 +45,7 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
     let dav = Dav::new(options).context("base_path cannot be used")?;
     let watched = Watched { tree: Arc::clone(&tree), dav: dav.clone() };
     let bound = Server::bind(server, App { dav, users, anonymous }).await?;
-    let admin = match admin_listen {
-        Some(listen) => Some(Server::bind_admin(listen, watched).await?),
-        None => None,
-    };
+    let admin = Server::bind_admin(admin_listen, watched).await?;
     let addresses = bound.addresses();
     for address in &addresses {
         match address {
@@ -56,7 +53,7 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
             Listen::Unix(path) => writeln!(std::io::stdout(), "listening on unix:{}", path.display())?,
         }
     }
-    for address in admin.iter().flat_map(Bound::addresses) {
+    for address in admin.addresses() {
         match address {
             Listen::Tcp(address) => writeln!(std::io::stdout(), "administration on http://{address}/")?,
             Listen::Unix(path) => writeln!(std::io::stdout(), "administration on unix:{}", path.display())?,
@@ -71,14 +68,12 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
     let stop = stop_signal()?;
     // Who watches is answered for as long as anything goes on.
     let (ended, all_ended) = tokio::sync::oneshot::channel::<()>();
-    let admin = admin.map(|bound| tokio::spawn(bound.serve(async move { drop(all_ended.await) })));
+    let admin = tokio::spawn(admin.serve(async move { drop(all_ended.await) }));
     let drained = bound.serve(stop).await;
     start.abort();
     tree.drain(drain).await;
     drop(ended);
-    if let Some(admin) = admin {
-        admin.await.context("the administrator's listener failed")?;
-    }
+    admin.await.context("the administrator's listener failed")?;
     tracing::info!(cut = drained.cut, "stopped");
     Ok(())
 }

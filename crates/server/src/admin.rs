@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt, Full};
 use serde_json::{Map, Value, json};
 
-use crate::{Anonymous, Application, Body, Bound, Caller, Listen, Options, RequestBody, Result, Server};
+use crate::{Anonymous, Application, Body, Bound, Caller, Handle, Listen, Options, Prepared};
+use crate::{RequestBody, Result, Server};
 
 /// How long the requests in flight may go on after a shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -91,26 +92,39 @@ pub enum Refused {
 pub struct Admin<A>(A);
 
 impl Server {
-    /// Binds the address at which an administrator asks.
+    /// Binds the address at which an administrator asks; with none nobody can, until a reload brings one.
     ///
     /// # Errors
     /// An address that cannot be bound.
-    pub async fn bind_admin<A: Administration>(listen: Listen, administration: A) -> Result<Bound<Admin<A>>> {
-        if listen.is_reachable_from_outside() {
-            tracing::warn!(
-                address = %listen,
-                "other machines can reach admin_listen: they are told which mounts there are and what is wrong with them, \
-                 and nothing else"
-            );
-        }
-        let options = Options {
-            listen: vec![listen],
-            anonymous: Anonymous::ReadOnly,
-            drain: DRAIN,
-            access_log: false,
-            ..Options::default()
-        };
-        Self::bind(options, Admin(administration)).await
+    pub async fn bind_admin<A: Administration>(listen: Option<Listen>, administration: A) -> Result<Bound<Admin<A>>> {
+        Self::bind_unchecked(options(listen), Admin(administration)).await
+    }
+}
+
+impl<A: Administration> Handle<Admin<A>> {
+    /// As [`prepare`](Self::prepare), for an administrator's listener.
+    ///
+    /// # Errors
+    /// An address that cannot be bound.
+    pub async fn prepare_admin(&self, listen: Option<Listen>, administration: A) -> Result<Prepared<Admin<A>>> {
+        self.prepare_unchecked(options(listen), Admin(administration)).await
+    }
+}
+
+fn options(listen: Option<Listen>) -> Options {
+    if let Some(address) = listen.as_ref().filter(|listen| listen.is_reachable_from_outside()) {
+        tracing::warn!(
+            %address,
+            "other machines can reach admin_listen: they are told which mounts there are and what is wrong with them, and \
+             nothing else"
+        );
+    }
+    Options {
+        listen: Vec::from_iter(listen),
+        anonymous: Anonymous::ReadOnly,
+        drain: DRAIN,
+        access_log: false,
+        ..Options::default()
     }
 }
 

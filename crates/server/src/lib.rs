@@ -12,6 +12,9 @@
 //!   became impossible; so the line knows what was really sent.
 //! * **A password is hashed once a minute, not once a request.** See [`hash_password`] and `credentials.rs`.
 //!
+//! * **What a reload replaces is one value** that each request takes once (`service.rs`), replaced as a whole
+//!   ([`Handle`]); what outlives a reload stands beside it.
+//!
 //! # What is deliberately absent
 //!
 //! WebDAV, storages, paths and rights: an identity is named here, what it may do is decided above. No routing but the
@@ -25,6 +28,7 @@ mod error;
 mod forwarded;
 mod listen;
 mod options;
+mod replace;
 mod request_body;
 mod server;
 mod service;
@@ -37,6 +41,7 @@ pub use credentials::hash_password;
 pub use error::{Error, Result};
 pub use listen::{InvalidListen, Listen};
 pub use options::{Anonymous, Options, Password, Secret, User};
+pub use replace::{Handle, Prepared};
 pub use request_body::RequestBody;
 pub use server::{Bound, Drained, Server};
 

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{Request, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -14,17 +15,18 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, chain};
-use crate::credentials::Credentials;
 use crate::listen::{Listener, Socket, Stream};
-use crate::service::Service;
+use crate::replace::{Change, Handle};
+use crate::service::{Served, Service};
 use crate::wire::{Target, Wire};
-use crate::{Anonymous, Application, Listen, Options, Result};
+use crate::{Application, Listen, Options, Result};
 
 /// The request line and all header fields together, in bytes, on both protocols; above it 431.
 const MOST_HEADER: u32 = 64 * 1024;
@@ -53,34 +55,32 @@ impl Server {
     /// Options that must not be served, and addresses that cannot be bound; see [`Error`](crate::Error).
     pub async fn bind<A: Application>(options: Options, application: A) -> Result<Bound<A>> {
         options.check()?;
-        let credentials = Credentials::new(&options.users)?;
+        Self::bind_unchecked(options, application).await
+    }
+
+    pub(crate) async fn bind_unchecked<A: Application>(options: Options, application: A) -> Result<Bound<A>> {
         let mut listeners = Vec::with_capacity(options.listen.len());
         for listen in &options.listen {
-            listeners.push(Listener::bind(listen).await?);
+            listeners.push((listen.clone(), Listener::bind(listen).await?));
         }
-        let service = Service {
-            application,
-            credentials,
-            anonymous: options.anonymous != Anonymous::None,
-            trusted_proxies: options.trusted_proxies,
-            access_log: options.access_log,
-        };
-        let protocols = Protocols::new(options.http2);
-        Ok(Bound { listeners, service: Arc::new(service), protocols, drain: options.drain })
+        let listen = options.listen.clone();
+        let service = Arc::new(Service { current: ArcSwap::from_pointee(Served::new(options, application)?) });
+        let (handle, changes) = Handle::new(service, listen);
+        Ok(Bound { listeners, handle, changes })
     }
 }
 
 /// A server that holds its addresses.
 pub struct Bound<A> {
-    listeners: Vec<Listener>,
-    service: Arc<Service<A>>,
-    protocols: Protocols,
-    drain: Duration,
+    /// Each with the address as the options name it.
+    listeners: Vec<(Listen, Listener)>,
+    handle: Handle<A>,
+    changes: mpsc::Receiver<Change>,
 }
 
 impl<A> fmt::Debug for Bound<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound").field("listeners", &self.listeners).field("drain", &self.drain).finish_non_exhaustive()
+        f.debug_struct("Bound").field("listeners", &self.listeners).finish_non_exhaustive()
     }
 }
 
@@ -94,32 +94,49 @@ pub struct Drained {
 impl<A: Application> Bound<A> {
     /// The bound addresses, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<Listen> {
-        self.listeners.iter().map(|listener| listener.address().clone()).collect()
+        self.listeners.iter().map(|(_, listener)| listener.address().clone()).collect()
+    }
+
+    /// By which what is served can be replaced while it is served.
+    pub fn handle(&self) -> Handle<A> {
+        self.handle.clone()
     }
 
     /// Serves until `shutdown` resolves. Then the listening sockets and idle connections are closed, and requests in flight
     /// go on for [`Options::drain`] at most. If this future is dropped, everything is cut at once.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Drained {
+        let Self { listeners, handle, mut changes } = self;
+        let service = handle.into_service();
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let _cut_when_dropped = cut.clone().drop_guard();
         let _stop_when_dropped = stop.clone().drop_guard();
         let connections = TaskTracker::new();
-        let mut accepting = JoinSet::new();
-        for listener in self.listeners {
-            let acceptor = Acceptor {
-                service: Arc::clone(&self.service),
-                protocols: self.protocols.clone(),
-                connections: connections.clone(),
-                stop: stop.clone(),
-                cut: cut.clone(),
-            };
-            accepting.spawn(acceptor.run(listener));
+        let mut accepting = Accepting { sockets: Vec::new(), acceptors: JoinSet::new() };
+        let acceptor =
+            |stop| Acceptor { service: Arc::clone(&service), connections: connections.clone(), stop, cut: cut.clone() };
+        for (listen, listener) in listeners {
+            accepting.begin(listen, listener, acceptor(stop.child_token()));
         }
-        shutdown.await;
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                Some(change) = changes.recv() => {
+                    for (listen, listener) in change.added {
+                        accepting.begin(listen, listener, acceptor(stop.child_token()));
+                    }
+                    accepting.keep(&change.listen).await;
+                    // Whoever asked for it may have left.
+                    let _ = change.applied.send(());
+                }
+            }
+        }
         stop.cancel();
-        while accepting.join_next().await.is_some() {}
+        while accepting.acceptors.join_next().await.is_some() {}
         connections.close();
-        if timeout(self.drain, connections.wait()).await.is_ok() {
+        let drain = service.current.load().drain;
+        if timeout(drain, connections.wait()).await.is_ok() {
             return Drained { cut: 0 };
         }
         let left = connections.len();
@@ -130,11 +147,47 @@ impl<A: Application> Bound<A> {
     }
 }
 
+/// The sockets on which connections are taken.
+struct Accepting {
+    /// As the options name them.
+    sockets: Vec<(Listen, CancellationToken, AbortHandle)>,
+    acceptors: JoinSet<()>,
+}
+
+impl Accepting {
+    fn begin<A: Application>(&mut self, listen: Listen, listener: Listener, acceptor: Acceptor<A>) {
+        let stop = acceptor.stop.clone();
+        let task = self.acceptors.spawn(acceptor.run(listener));
+        self.sockets.push((listen, stop, task));
+    }
+
+    /// Closes those that are not named, and their connections once their requests have ended. Waits until the sockets are
+    /// closed.
+    async fn keep(&mut self, listen: &[Listen]) {
+        let mut wanted = listen.to_vec();
+        let mut closing = Vec::new();
+        self.sockets.retain(|(listen, stop, task)| {
+            if let Some(at) = wanted.iter().position(|wanted| wanted == listen) {
+                wanted.swap_remove(at);
+                return true;
+            }
+            stop.cancel();
+            closing.push(task.id());
+            false
+        });
+        while !closing.is_empty() {
+            let Some(ended) = self.acceptors.join_next_with_id().await else { return };
+            let ended = ended.map_or_else(|error| error.id(), |(id, ())| id);
+            closing.retain(|id| *id != ended);
+        }
+    }
+}
+
 /// Takes the connections of one listener.
 struct Acceptor<A> {
     service: Arc<Service<A>>,
-    protocols: Protocols,
     connections: TaskTracker,
+    /// Also ends when this listener alone is closed.
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -169,13 +222,13 @@ impl<A: Application> Acceptor<A> {
 
     fn connection(&self, stream: Stream, peer: Option<IpAddr>) -> impl Future<Output = ()> + Send + 'static {
         let service = Arc::clone(&self.service);
-        let logged = service.access_log;
-        let protocols = self.protocols.clone();
+        let protocols = service.current.load().protocols.clone();
         // A token of its own: asking the shared one would make all connections meet at one lock.
         let (stop, cut) = (self.stop.child_token(), self.cut.clone());
         async move {
             let wire = Arc::new(Wire::new());
             let socket = Socket::new(stream, Arc::clone(&wire));
+            let shared = Arc::clone(&service);
             let answer = service_fn(move |request: Request<Incoming>| {
                 // Here and not in the request's future, which runs later than the next read.
                 let is_http1 = request.version() < Version::HTTP_2;
@@ -195,7 +248,7 @@ impl<A: Application> Acceptor<A> {
                 }
             };
             if let Err(error) = ended {
-                if logged {
+                if shared.current.load().access_log {
                     refused_unread(&error, peer);
                 }
                 // A client that leaves is no event; what it asked for has its line in the access log.
@@ -241,7 +294,7 @@ where
 
 /// How connections are spoken with.
 #[derive(Clone)]
-struct Protocols {
+pub(crate) struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     /// Whether the preface of HTTP/2 is looked for.
@@ -254,7 +307,7 @@ enum Protocol {
 }
 
 impl Protocols {
-    fn new(offer_http2: bool) -> Self {
+    pub(crate) fn new(offer_http2: bool) -> Self {
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MOST_HEADER as usize);
         let mut http2 = http2::Builder::new(TokioExecutor::new());

@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -15,19 +17,44 @@ use ipnet::IpNet;
 use crate::access_log::{AccessLine, LoggedBody};
 use crate::credentials::{Checked, Credentials};
 use crate::forwarded::origin;
+use crate::server::Protocols;
 use crate::wire::{Target, Wire};
-use crate::{Application, Body, Caller, Identity, RequestBody, Scheme};
+use crate::{Anonymous, Application, Body, Caller, Error, Identity, Options, RequestBody, Scheme};
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
 
-/// What all connections of a server share.
+/// What all connections of a server share, for as long as it serves: what must outlive a reload stands here.
 pub(crate) struct Service<A> {
+    /// Taken once by each request, which keeps it to its end.
+    pub(crate) current: ArcSwap<Served<A>>,
+}
+
+/// What a reload replaces, as a whole.
+pub(crate) struct Served<A> {
     pub(crate) application: A,
     pub(crate) credentials: Arc<Credentials>,
     /// Whether requests without credentials are let in.
     pub(crate) anonymous: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Of connections that begin.
+    pub(crate) protocols: Protocols,
+    pub(crate) drain: Duration,
     pub(crate) access_log: bool,
+}
+
+impl<A> Served<A> {
+    /// Everything in the options but the addresses. They have been checked.
+    pub(crate) fn new(options: Options, application: A) -> Result<Self, Error> {
+        Ok(Self {
+            application,
+            credentials: Credentials::new(&options.users)?,
+            anonymous: options.anonymous != Anonymous::None,
+            trusted_proxies: options.trusted_proxies,
+            protocols: Protocols::new(options.http2),
+            drain: options.drain,
+            access_log: options.access_log,
+        })
+    }
 }
 
 impl<A: Application> Service<A> {
@@ -39,13 +66,14 @@ impl<A: Application> Service<A> {
         target: Target,
         wire: Arc<Wire>,
     ) -> Result<Response<LoggedBody>, Infallible> {
+        let served = self.current.load_full();
         let (mut parts, body) = request.into_parts();
         let version = parts.version;
-        let origin = origin(&parts, peer, &self.trusted_proxies);
+        let origin = origin(&parts, peer, &served.trusted_proxies);
         let user_agent = parts.headers.get(header::USER_AGENT).cloned();
         let client = origin.client.or(peer);
         let mut line = AccessLine::new(parts.method.clone(), parts.uri.clone(), user_agent, client);
-        line.quiet = !self.access_log;
+        line.quiet = !served.access_log;
         if let Some(authorization) = parts.headers.get_mut(header::AUTHORIZATION) {
             authorization.set_sensitive(true);
         }
@@ -55,7 +83,7 @@ impl<A: Application> Service<A> {
 
         let identified = match refused(&parts, target) {
             Some(refusal) => Err(refusal),
-            None => self.identify(&parts).await,
+            None => served.identify(&parts).await,
         };
         let mut response = match identified {
             Ok(identity) => {
@@ -70,7 +98,7 @@ impl<A: Application> Service<A> {
                     forwarded: origin.forwarded,
                     trusted_proto: origin.proto.is_some(),
                 };
-                let call = async { self.application.call(Request::from_parts(parts, body), caller).await };
+                let call = async { served.application.call(Request::from_parts(parts, body), caller).await };
                 AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
                     tracing::error!(method = %line.method, path = line.uri.path(), "the application panicked");
                     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log says more\n")
@@ -88,7 +116,9 @@ impl<A: Application> Service<A> {
         let reset = (version < Version::HTTP_11).then_some(wire);
         Ok(LoggedBody::wrap(response, line, reset))
     }
+}
 
+impl<A: Application> Served<A> {
     async fn identify(&self, parts: &Parts) -> Result<Identity, Response<Body>> {
         let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
             return if self.anonymous || self.application.is_open(parts) {

@@ -62,7 +62,7 @@ struct Running {
 
 async fn start(listen: &str) -> Running {
     let served = Served::default();
-    let bound = Server::bind_admin(listen.parse().unwrap(), served.clone()).await.unwrap();
+    let bound = Server::bind_admin(Some(listen.parse().unwrap()), served.clone()).await.unwrap();
     let Listen::Tcp(address) = bound.addresses()[0].clone() else { panic!("TCP is what the test says") };
     let (stop, stopped) = oneshot::channel::<()>();
     let ended = tokio::spawn(bound.serve(async move { drop(stopped.await) }));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use davmux_server::{
-    AccessNote, Anonymous, Application, Body, Bound, BoxError, Caller, Drained, Identity, Listen, Options, Password,
-    RequestBody, Secret, Server, User,
+    AccessNote, Anonymous, Application, Body, Bound, BoxError, Caller, Drained, Handle, Identity, Listen, Options,
+    Password, RequestBody, Secret, Server, User,
 };
 use futures_util::{StreamExt, stream};
 use http::request::Parts;
@@ -124,6 +124,7 @@ pub fn open_options() -> Options {
 pub struct Running {
     pub address: SocketAddr,
     pub app: Arc<Scripted>,
+    pub handle: Handle<App>,
     pub stop: oneshot::Sender<()>,
     pub ended: JoinHandle<Drained>,
 }
@@ -132,11 +133,12 @@ pub async fn start(options: Options) -> Running {
     let app = App::default();
     let bound: Bound<App> = Server::bind(options, app.clone()).await.unwrap();
     let Listen::Tcp(address) = bound.addresses()[0].clone() else { panic!("TCP is what the options say") };
+    let handle = bound.handle();
     let (stop, stopped) = oneshot::channel::<()>();
     let ended = tokio::spawn(bound.serve(async move {
         let _ = stopped.await;
     }));
-    Running { address, app: app.0, stop, ended }
+    Running { address, app: app.0, handle, stop, ended }
 }
 
 /// A connection and what was read from it.

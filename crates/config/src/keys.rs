@@ -1,10 +1,14 @@
-//! Every key of the file. What is not in these tables is refused, and a table's key that nobody reads fails the tests.
+//! Every key of the file, and what its value is. What is not in these tables is refused, and a table's key that nobody reads
+//! fails the tests. The parser, the JSON Schema (`schema.rs`) and the tests of docs/config.md all read them.
 
 /// A key of a section.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) standing: Standing,
+    pub(crate) kind: Kind,
+    /// The section is wrong without it.
+    pub(crate) required: bool,
 }
 
 /// What the walk makes of a key.
@@ -18,72 +22,119 @@ pub(crate) enum Standing {
     Later(&'static [&'static str]),
 }
 
+/// What a value is, as far as it shows without the rest of the file. Where a key names none: a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A text; a number or a flag is taken as it is written.
+    Text,
+    /// What the key is of which this one is an alias.
+    AsTarget,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A row of the provider table.
+    Provider,
+    /// A whole number from the first to the second.
+    Number(u32, u32),
+    /// The same, or `false`.
+    NumberOrFalse(u32, u32),
+    /// Bytes.
+    Size,
+    /// A length of time with its unit; `0` needs none.
+    Duration,
+    /// A length of time; a bare number is hours.
+    DurationOrHours,
+    /// A text, or a list of them.
+    Texts,
+    /// The section of this name.
+    Section(&'static str),
+    /// A list of sections of this name.
+    Sections(&'static str),
+    /// A list of mounts, whose keys go by their `driver`.
+    Mounts,
+}
+
 impl Key {
     const fn known(name: &'static str) -> Self {
-        Self { name, standing: Standing::Known }
+        Self { name, standing: Standing::Known, kind: Kind::Text, required: false }
     }
 
     const fn alias(name: &'static str, of: &'static str) -> Self {
-        Self { name, standing: Standing::Alias(of) }
+        Self { name, standing: Standing::Alias(of), kind: Kind::AsTarget, required: false }
     }
 
     const fn later(name: &'static str, harmless: &'static [&'static str]) -> Self {
-        Self { name, standing: Standing::Later(harmless) }
+        Self { name, standing: Standing::Later(harmless), kind: Kind::Choice(harmless), required: false }
     }
+
+    const fn is(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
+    const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+}
+
+/// The key of this name.
+pub(crate) fn find(keys: &[Key], name: &str) -> Option<Key> {
+    keys.iter().find(|key| key.name == name).copied()
 }
 
 /// The top of the file.
 pub(crate) const FILE: &[Key] = &[
-    Key::known("version"),
-    Key::known("server"),
-    Key::known("users"),
-    Key::known("redirect_rules"),
-    Key::known("mounts"),
+    Key::known("version").is(Kind::Number(1, 1)).required(),
+    Key::known("server").is(Kind::Section("server")),
+    Key::known("users").is(Kind::Sections("users")),
+    Key::known("redirect_rules").is(Kind::Sections("redirect_rules")),
+    Key::known("mounts").is(Kind::Mounts).required(),
 ];
 
 /// `server`.
 pub(crate) const SERVER: &[Key] = &[
-    Key::known("listen"),
+    Key::known("listen").is(Kind::Texts),
     Key::known("base_path"),
-    Key::known("http2"),
-    Key::known("trusted_proxies"),
+    Key::known("http2").is(Kind::Flag),
+    Key::known("trusted_proxies").is(Kind::Texts),
     Key::known("state_dir"),
-    Key::known("upload_memory"),
-    Key::known("anonymous"),
-    Key::known("drain"),
+    Key::known("upload_memory").is(Kind::Size),
+    Key::known("anonymous").is(Kind::Choice(&["none", "read-only", "read-write"])),
+    Key::known("drain").is(Kind::Duration),
     Key::known("admin_listen"),
     Key::later("tls", &[]),
 ];
 
 /// One of `users`.
 pub(crate) const USER: &[Key] = &[
-    Key::known("name"),
+    Key::known("name").required(),
     Key::known("password_hash"),
     Key::known("password_hash_file"),
     Key::known("password"),
     Key::known("password_file"),
     Key::known("root"),
-    Key::known("access"),
+    Key::known("access").is(Kind::Choice(&["read-only", "read-write"])),
 ];
 
 /// One of `redirect_rules`.
-pub(crate) const REDIRECT_RULE: &[Key] = &[Key::known("user_agent"), Key::known("read")];
+pub(crate) const REDIRECT_RULE: &[Key] =
+    &[Key::known("user_agent").required(), Key::known("read").is(Kind::Choice(&["redirect", "relay"])).required()];
 
 /// A mount with `driver: local`.
 pub(crate) const LOCAL: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("root_folder_path"),
-    Key::known("read_only"),
-    Key::known("junk"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["local"])).required(),
+    Key::known("root_folder_path").required(),
+    Key::known("read_only").is(Kind::Flag),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
 ];
 
 /// A mount with `driver: s3`.
 pub(crate) const S3: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("provider"),
-    Key::known("bucket"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["s3"])).required(),
+    Key::known("provider").is(Kind::Provider),
+    Key::known("bucket").required(),
     Key::known("endpoint"),
     Key::known("region"),
     Key::known("access_key_id"),
@@ -94,49 +145,49 @@ pub(crate) const S3: &[Key] = &[
     Key::known("session_token_file"),
     Key::known("profile"),
     Key::known("root_folder_path"),
-    Key::known("force_path_style"),
-    Key::known("list_object_version"),
-    Key::known("list_url_encode"),
-    Key::known("bulk_delete"),
-    Key::known("copy_max"),
-    Key::known("part_copy"),
-    Key::known("max_parts"),
-    Key::known("equal_parts"),
-    Key::known("conditional_writes"),
-    Key::known("conditional_deletes"),
-    Key::known("placeholder"),
+    Key::known("force_path_style").is(Kind::Flag),
+    Key::known("list_object_version").is(Kind::Choice(&["v1", "v2"])),
+    Key::known("list_url_encode").is(Kind::Flag),
+    Key::known("bulk_delete").is(Kind::NumberOrFalse(1, 1000)),
+    Key::known("copy_max").is(Kind::Size),
+    Key::known("part_copy").is(Kind::Flag),
+    Key::known("max_parts").is(Kind::Number(1, 10_000)),
+    Key::known("equal_parts").is(Kind::Flag),
+    Key::known("conditional_writes").is(Kind::Flag),
+    Key::known("conditional_deletes").is(Kind::Flag),
+    Key::known("placeholder").is(Kind::Texts),
     Key::known("custom_host"),
-    Key::known("custom_host_presign"),
+    Key::known("custom_host_presign").is(Kind::Flag),
     Key::alias("enable_custom_host_presign", "custom_host_presign"),
-    Key::known("remove_bucket"),
-    Key::known("relay_from"),
-    Key::known("link_disposition"),
-    Key::alias("add_filename_to_disposition", "link_disposition"),
+    Key::known("remove_bucket").is(Kind::Flag),
+    Key::known("relay_from").is(Kind::Choice(&["endpoint", "custom_host"])),
+    Key::known("link_disposition").is(Kind::Choice(&["none", "inline", "attachment"])),
+    Key::alias("add_filename_to_disposition", "link_disposition").is(Kind::Flag),
     Key::known("storage_class"),
-    Key::known("encryption"),
+    Key::known("encryption").is(Kind::Choice(&["none", "s3", "kms", "customer"])),
     Key::known("kms_key_id"),
     Key::known("customer_key"),
     Key::known("customer_key_file"),
     Key::known("acl"),
     Key::known("user_agent"),
-    Key::known("part_size"),
-    Key::known("upload_parallelism"),
-    Key::known("sign_url_expire"),
-    Key::known("read"),
-    Key::alias("webdav_policy", "read"),
-    Key::known("list_cache"),
-    Key::known("read_only"),
+    Key::known("part_size").is(Kind::Size),
+    Key::known("upload_parallelism").is(Kind::Number(1, 64)),
+    Key::known("sign_url_expire").is(Kind::DurationOrHours),
+    Key::known("read").is(Kind::Choice(&["auto", "redirect", "relay"])),
+    Key::alias("webdav_policy", "read").is(Kind::Choice(&["302_redirect", "native_proxy"])),
+    Key::known("list_cache").is(Kind::Duration),
+    Key::known("read_only").is(Kind::Flag),
     Key::later("proxy_url", &[""]),
-    Key::known("junk"),
-    Key::known("quota_available"),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("quota_available").is(Kind::Size),
 ];
 
 /// A mount with `driver: upyun`.
 pub(crate) const UPYUN: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("bucket"),
-    Key::known("operator"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["upyun"])).required(),
+    Key::known("bucket").required(),
+    Key::known("operator").required(),
     Key::alias("operator_name", "operator"),
     Key::known("password"),
     Key::alias("operator_password", "password"),
@@ -146,86 +197,81 @@ pub(crate) const UPYUN: &[Key] = &[
     Key::known("link_token"),
     Key::alias("anti_theft_chain_token", "link_token"),
     Key::known("link_token_file"),
-    Key::known("link_disposition"),
+    Key::known("link_disposition").is(Kind::Choice(&["none", "attachment"])),
     Key::known("root_folder_path"),
-    Key::known("sign_url_expire"),
-    Key::known("read"),
-    Key::alias("webdav_policy", "read"),
-    Key::known("list_cache"),
-    Key::known("read_only"),
+    Key::known("sign_url_expire").is(Kind::DurationOrHours),
+    Key::known("read").is(Kind::Choice(&["auto", "redirect", "relay"])),
+    Key::alias("webdav_policy", "read").is(Kind::Choice(&["302_redirect", "native_proxy"])),
+    Key::known("list_cache").is(Kind::Duration),
+    Key::known("read_only").is(Kind::Flag),
     Key::later("proxy_url", &[""]),
-    Key::known("junk"),
-    Key::known("quota_available"),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("quota_available").is(Kind::Size),
 ];
 
 /// A mount with `driver: sftp`.
-#[cfg(any(test, feature = "sftp"))]
 pub(crate) const SFTP: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("endpoint"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["sftp"])).required(),
+    Key::known("endpoint").required(),
     Key::known("user"),
     Key::known("key_file"),
-    Key::known("known_hosts"),
-    Key::known("root_folder_path"),
-    Key::known("list_cache"),
-    Key::known("read_only"),
-    Key::known("junk"),
-    Key::known("quota_available"),
+    Key::known("known_hosts").is(Kind::Choice(&["strict", "add"])),
+    Key::known("root_folder_path").required(),
+    Key::known("list_cache").is(Kind::Duration),
+    Key::known("read_only").is(Kind::Flag),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("quota_available").is(Kind::Size),
 ];
 
 /// A mount with `driver: azblob`.
-#[cfg(any(test, feature = "azblob"))]
 pub(crate) const AZBLOB: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("container"),
-    Key::known("account_name"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["azblob"])).required(),
+    Key::known("container").required(),
+    Key::known("account_name").required(),
     Key::known("account_key"),
     Key::known("account_key_file"),
     Key::known("endpoint"),
     Key::known("root_folder_path"),
-    Key::known("placeholder"),
-    Key::known("list_cache"),
-    Key::known("read_only"),
-    Key::known("junk"),
-    Key::known("quota_available"),
+    Key::known("placeholder").is(Kind::Texts),
+    Key::known("list_cache").is(Kind::Duration),
+    Key::known("read_only").is(Kind::Flag),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("quota_available").is(Kind::Size),
 ];
 
 /// A mount with `driver: gcs`.
-#[cfg(any(test, feature = "gcs"))]
 pub(crate) const GCS: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("bucket"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["gcs"])).required(),
+    Key::known("bucket").required(),
     Key::known("credential_file"),
     Key::known("endpoint"),
     Key::known("root_folder_path"),
-    Key::known("placeholder"),
-    Key::known("list_cache"),
-    Key::known("read_only"),
-    Key::known("junk"),
-    Key::known("quota_available"),
+    Key::known("placeholder").is(Kind::Texts),
+    Key::known("list_cache").is(Kind::Duration),
+    Key::known("read_only").is(Kind::Flag),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("quota_available").is(Kind::Size),
 ];
 
 /// A mount with `driver: webdav`.
-#[cfg(any(test, feature = "webdav"))]
 pub(crate) const WEBDAV: &[Key] = &[
-    Key::known("path"),
-    Key::known("driver"),
-    Key::known("endpoint"),
+    Key::known("path").required(),
+    Key::known("driver").is(Kind::Choice(&["webdav"])).required(),
+    Key::known("endpoint").required(),
     Key::known("user"),
     Key::known("password"),
     Key::known("password_file"),
     Key::known("root_folder_path"),
-    Key::known("list_cache"),
-    Key::known("read_only"),
-    Key::known("junk"),
-    Key::known("quota_available"),
+    Key::known("list_cache").is(Kind::Duration),
+    Key::known("read_only").is(Kind::Flag),
+    Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("quota_available").is(Kind::Size),
 ];
 
 /// Every section with the heading that it has in `docs/config.md`.
-#[cfg(test)]
 pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("The file", FILE),
     ("server", SERVER),
@@ -249,22 +295,64 @@ mod tests {
         std::fs::read_to_string(path).unwrap()
     }
 
-    /// The keys of the tables in docs/config.md below a heading.
-    fn documented<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
-        let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
-        let section = rest.split("\n## ").next().unwrap();
-        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
-    }
-
     #[test]
     fn every_key_is_a_row_of_its_section_in_the_documentation_and_no_row_is_left_over() {
         let page = repository("docs/config.md");
         for (heading, keys) in SECTIONS {
-            let mut rows = documented(&page, heading);
+            let mut rows: Vec<_> = crate::docs::rows(&page, heading).iter().map(|row| row.name).collect();
             let mut names: Vec<_> = keys.iter().map(|key| key.name).collect();
             rows.sort_unstable();
             names.sort_unstable();
             assert_eq!(rows, names, "## {heading}");
+        }
+    }
+
+    /// Whether the column `type` of docs/config.md says what the table says; both directions.
+    fn says(column: &str, kind: Kind) -> bool {
+        let words: Vec<&str> = column.split('`').skip(1).step_by(2).collect();
+        let number = |least: u32, most: u32| column.contains(&format!("{least} to {most}"));
+        match kind {
+            Kind::Flag => column == "true, false",
+            Kind::Choice(choices) => words == choices,
+            Kind::Number(1, 1) => column == "number",
+            Kind::Number(least, most) => number(least, most) && words.is_empty(),
+            Kind::NumberOrFalse(least, most) => number(least, most) && words == ["false"],
+            Kind::Size => column.starts_with("size"),
+            Kind::Duration | Kind::DurationOrHours => column.starts_with("duration"),
+            Kind::Texts => column.contains("list of") || column.contains("or list"),
+            Kind::Section(_) => column == "section",
+            Kind::Sections(_) | Kind::Mounts => column == "list",
+            Kind::AsTarget => column.is_empty(),
+            Kind::Text | Kind::Provider => {
+                let other = ["true", "size", "duration", "number", "list", "section"];
+                words.is_empty() && !other.iter().any(|word| column.starts_with(word)) && !column.contains(" list of")
+                    || column.starts_with("word of")
+            }
+        }
+    }
+
+    #[test]
+    fn the_types_in_the_documentation_are_those_of_the_tables() {
+        let page = repository("docs/config.md");
+        for (heading, keys) in SECTIONS {
+            let rows = crate::docs::rows(&page, heading);
+            for key in keys.iter().filter(|key| !matches!(key.standing, Standing::Later(_))) {
+                let Some(row) = rows.iter().find(|row| row.name == key.name) else { continue };
+                // An alias's words are told with its meaning.
+                let fits = if let Standing::Alias(_) = key.standing {
+                    row.kind.is_empty() || says(row.kind, key.kind)
+                } else {
+                    says(row.kind, key.kind)
+                };
+                assert!(
+                    fits,
+                    "{} of {heading}: keys.rs says {:?}, docs/config.md says {:?}; `.is(Kind::...)` says what a value is",
+                    key.name, key.kind, row.kind
+                );
+                if !matches!(key.standing, Standing::Alias(_)) && row.default != "required" {
+                    assert!(!key.required, "{} of {heading} is required, and docs/config.md does not say so", key.name);
+                }
+            }
         }
     }
 

@@ -6,8 +6,8 @@
 //!   (`yaml.rs`), variables are expanded in values (`expand.rs`), and a typed walk (`walk.rs`) reads the sections
 //!   (`sections/`), records what is wrong and goes on. A deserializer would stop at the first mistake, and would have made
 //!   a number of `${X}` before it could be expanded.
-//! * **Keys are data** (`keys.rs`): the guess for a misspelt key, the refusal of keys that come later, and the test that
-//!   each key is documented all read the same tables.
+//! * **Keys are data** (`keys.rs`): the guess for a misspelt key, the refusal of keys that come later, the JSON Schema and
+//!   the test that each key is documented all read the same tables.
 //! * **A message shows what the file says**, never what a variable or a secret's file holds.
 //! * **The environment is a parameter**, so a test needs no process of its own.
 //! * **One place names all drivers**: the match in `build.rs`.
@@ -18,10 +18,12 @@
 //! reloading: a new file is a new [`Config`].
 
 mod build;
+mod docs;
 mod expand;
 mod file;
 mod keys;
 mod mistake;
+mod schema;
 mod secret;
 mod sections;
 mod units;
@@ -33,4 +35,5 @@ pub use build::{AdminError, BuildError, Built, DriverError};
 pub use file::Service;
 pub use file::{Bucket, Config, Folder, Mount, Password, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
+pub use schema::schema;
 pub use secret::Secret;

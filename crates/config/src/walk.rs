@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::expand::Environment;
-use crate::keys::{Key, Standing};
+use crate::keys::{self, Key, Kind, Standing};
 use crate::mistake::Position;
 use crate::secret::{self, Secret};
 use crate::yaml::{Node, Pair, Scalar, Value};
@@ -230,6 +230,11 @@ impl<'a> Section<'a> {
 
     /// The value of a key that must be there.
     pub(crate) fn required(&self, name: &'static str) -> Option<&'a Node> {
+        debug_assert!(
+            keys::find(self.keys, name).is_some_and(|key| key.required),
+            "{name} of {} is required: say so in keys.rs with `.required()`",
+            self.name
+        );
         match self.pair(name) {
             Some(pair) => Some(&pair.node),
             None if self.guessed.contains(name) => None,
@@ -281,6 +286,7 @@ impl<'a> Section<'a> {
 
     /// `true` or `false`.
     pub(crate) fn flag(&self, name: &'static str) -> Option<bool> {
+        self.assert_kind(name, |kind| kind == Kind::Flag);
         self.parsed(name, "true or false", |text| match text {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
@@ -290,14 +296,28 @@ impl<'a> Section<'a> {
 
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&self, name: &'static str, words: &[(&str, T)]) -> Option<T> {
+        self.assert_kind(name, |kind| match kind {
+            Kind::Choice(choices) => words.iter().map(|(word, _)| word).eq(choices),
+            _ => false,
+        });
         let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         self.parsed(name, &format!("one of {allowed}"), |text| {
             words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
         })
     }
 
+    /// What is read is what the schema says.
+    fn assert_kind(&self, name: &str, fits: impl FnOnce(Kind) -> bool) {
+        debug_assert!(
+            keys::find(self.keys, name).is_some_and(|key| fits(key.kind)),
+            "{name} of {} is not read as what keys.rs says it is: set it there with `.is(Kind::...)`",
+            self.name
+        );
+    }
+
     /// A list, or a single value that stands for a list of one.
     pub(crate) fn one_or_many(&self, name: &'static str) -> Option<&'a [Node]> {
+        self.assert_kind(name, |kind| kind == Kind::Texts);
         let node = &self.pair(name)?.node;
         match &node.value {
             Value::List(items) => Some(items),

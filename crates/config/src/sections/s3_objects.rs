@@ -102,8 +102,9 @@ fn encryption(section: &Section<'_>) -> Option<Encryption> {
 fn link_disposition(section: &Section<'_>) -> Option<LinkDisposition> {
     let pair = section.pair("link_disposition")?;
     let (name, expected, words) = if pair.key == "add_filename_to_disposition" {
-        let words = [("true", LinkDisposition::Attachment), ("false", LinkDisposition::None)];
-        ("add_filename_to_disposition", "true or false", words.to_vec())
+        let on = ["true", "True", "TRUE"].map(|word| (word, LinkDisposition::Attachment));
+        let off = ["false", "False", "FALSE"].map(|word| (word, LinkDisposition::None));
+        ("add_filename_to_disposition", "true or false", [on, off].concat())
     } else {
         let words = [
             ("none", LinkDisposition::None),

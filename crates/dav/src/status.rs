@@ -183,7 +183,7 @@ pub(crate) fn status(problem: Problem, method: &Method) -> StatusCode {
         | Problem::Junk
         | Problem::Unnameable => StatusCode::FORBIDDEN,
         Problem::Changed => StatusCode::CONFLICT,
-        Problem::Stopping | Problem::State => StatusCode::SERVICE_UNAVAILABLE,
+        Problem::Stopping | Problem::State | Problem::RelaysBusy => StatusCode::SERVICE_UNAVAILABLE,
         Problem::PropertyLimit => StatusCode::INSUFFICIENT_STORAGE,
         Problem::Storage(kind) => match kind {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -209,6 +209,8 @@ pub(crate) fn status(problem: Problem, method: &Method) -> StatusCode {
 fn retry_after(problem: Problem) -> Option<Duration> {
     match problem {
         Problem::Storage(ErrorKind::Throttled { retry_after }) => Some(retry_after.unwrap_or(Duration::from_secs(2))),
+        // It has waited already.
+        Problem::RelaysBusy => Some(Duration::from_secs(5)),
         _ => None,
     }
 }
@@ -229,6 +231,9 @@ fn reason(error: &Error) -> Cow<'_, str> {
         Problem::Unnameable => "it holds names that WebDAV cannot say; they were left as they are",
         Problem::Stopping => "the server is stopping; try again soon",
         Problem::PropertyLimit => "its properties would be too many or too long",
+        Problem::RelaysBusy => {
+            "as many files as are allowed at once are being read through this server; try again soon"
+        }
         Problem::State => "the properties cannot be read or kept now; try again later",
         Problem::Storage(kind) => match kind {
             ErrorKind::IsDir => "a folder stands there",

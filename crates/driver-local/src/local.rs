@@ -76,6 +76,7 @@ impl Driver for Local {
             delete_batch: 1,
             max_file_size: None,
             staging: RelPath::parse(STAGING).ok(),
+            reads_files: true,
         })
     }
 

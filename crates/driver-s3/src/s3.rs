@@ -70,6 +70,7 @@ impl S3 {
                 delete_batch,
                 max_file_size: Some(cut.largest()),
                 staging: None,
+                reads_files: false,
             },
         })
     }

@@ -86,6 +86,8 @@ pub struct Capabilities {
     /// A folder of the storage's own, hidden from its listings and swept when it is next opened, on the same file system
     /// as the rest: the tree builds there what must appear at once, and renames it into place. `None`: there is none.
     pub staging: Option<RelPath>,
+    /// Reads answer with open files of this machine ([`Body::File`](crate::Body::File)), which keep no connection busy.
+    pub reads_files: bool,
 }
 
 impl Default for Capabilities {
@@ -97,6 +99,7 @@ impl Default for Capabilities {
             delete_batch: 1,
             max_file_size: None,
             staging: None,
+            reads_files: false,
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum Problem {
     PropertyLimit,
     /// The state store did not answer; the log says why.
     State,
+    /// As many relays as are allowed at once, and none ended while this one waited ([`Relays`](crate::Relays)).
+    RelaysBusy,
 }
 
 /// Why, where, and what the storage said.
@@ -100,6 +102,7 @@ impl fmt::Display for Error {
             Problem::Stopping => "the server is stopping",
             Problem::PropertyLimit => "its properties are too many or too long",
             Problem::State => "the state store did not answer",
+            Problem::RelaysBusy => "too many files are relayed at the moment",
         })
     }
 }

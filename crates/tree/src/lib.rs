@@ -16,6 +16,7 @@
 //!
 //! No HTTP, no XML, no WebDAV locks, no sockets, no configuration file, no users: only what a user may do.
 
+mod bandwidth;
 mod cache;
 mod copying;
 mod error;
@@ -37,6 +38,7 @@ mod put;
 mod read;
 mod recent;
 pub mod redirect;
+mod relays;
 mod remove;
 mod resume;
 mod staged;
@@ -47,6 +49,7 @@ mod unfinished;
 mod view;
 mod walk;
 
+pub use bandwidth::Bandwidth;
 pub use davmux_driver::{Body, Driver, ErrorKind, ReadReply};
 pub use davmux_driver::{ByteRange, Checksums, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};
 pub use davmux_state::{Property, PropertyChange};
@@ -62,6 +65,7 @@ pub use properties::{LONGEST_PROPERTY, MOST_PROPERTIES, MemberProperties};
 pub use put::{Put, PutRequest, Written};
 pub use read::{OpenRequest, Opened, ReadStream, Source};
 pub use redirect::{Decision, ReadPolicy, RedirectRule, Requester, foresee};
+pub use relays::Relays;
 pub use remove::Failed;
 pub use resume::{Rest, resuming};
 pub use transfer::{Transfer, Transferred};

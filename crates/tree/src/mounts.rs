@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use davmux_driver::{Driver, ErrorKind, Link, RelPath};
 
+use crate::bandwidth::Gates;
 use crate::redirect::ReadPolicy;
-use crate::{Error, Junk, TreePath};
+use crate::{Bandwidth, Error, Junk, Relays, TreePath};
 
 /// A path in the tree, the driver behind it, and how it is served.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Mount {
     trouble: Mutex<Option<(ErrorKind, Instant)>>,
     last_error: Mutex<Option<(String, Instant)>>,
     told_of_short_links: Once,
+    gates: Gates,
 }
 
 /// How a mount is served.
@@ -35,6 +37,10 @@ pub struct MountOptions {
     pub junk: Junk,
     /// The free space in bytes that clients are told where the storage does not tell its own; `None`: none is told.
     pub quota_available: Option<u64>,
+    /// How fast bytes go to and from the storage.
+    pub bandwidth: Bandwidth,
+    /// How many relays there may be at once, of all mounts that share it.
+    pub relays: Relays,
 }
 
 impl Default for MountOptions {
@@ -46,6 +52,8 @@ impl Default for MountOptions {
             link_life: Duration::from_secs(4 * 3600),
             junk: Junk::Keep,
             quota_available: None,
+            bandwidth: Bandwidth::default(),
+            relays: Relays::default(),
         }
     }
 }
@@ -57,6 +65,7 @@ impl Mount {
     /// Puts a storage at a path.
     pub fn new(path: TreePath, driver: Arc<dyn Driver>, options: MountOptions) -> Self {
         Self {
+            gates: Gates::new(options.bandwidth),
             path,
             driver,
             options,
@@ -79,6 +88,11 @@ impl Mount {
     /// How it is served.
     pub fn options(&self) -> &MountOptions {
         &self.options
+    }
+
+    /// What bytes to and from its storage wait at.
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// Whether the path is in the folder that the storage keeps for itself.
@@ -193,6 +207,10 @@ impl Spot {
 
     pub(crate) fn error(&self, error: davmux_driver::Error) -> Error {
         self.mount.error(&self.path, error)
+    }
+
+    pub(crate) fn relays(&self) -> &Relays {
+        &self.mount.options.relays
     }
 
     pub(crate) fn ttl(&self) -> Duration {

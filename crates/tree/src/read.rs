@@ -13,10 +13,12 @@ use davmux_driver::{
 };
 use futures_util::{Stream, StreamExt, stream};
 
+use crate::bandwidth::throttled;
 use crate::cache::{Kept, Known};
 use crate::kept::is_version;
 use crate::mounts::Spot;
 use crate::redirect::{self, Decision, Requester};
+use crate::relays::Seat;
 use crate::resume::{Rest, resuming};
 use crate::tree::Tree;
 use crate::{Error, Node, Problem, Result, TreePath};
@@ -131,6 +133,10 @@ impl Tree {
             Known::Present(kept) if kept.node.stored().is_some() => None,
             _ => Some(self.known_before(&spot.path).await),
         };
+        let seat = match spot.driver().capabilities().reads_files {
+            true => None,
+            false => Some(spot.relays().seat().await.ok_or_else(|| Error::new(Problem::RelaysBusy, &spot.path))?),
+        };
         let if_match = request.node.and_then(|node| node.etag.clone());
         let read = spot.driver().read(&spot.rel, ReadRequest { range: request.range, if_match });
         let reply = if matches!(known, Known::No) && !spot.driver().capabilities().real_dirs {
@@ -166,7 +172,7 @@ impl Tree {
                 let kept = Kept::told(node.clone());
                 self.cache.keep_one(&spot.path, Some(kept), spot.ttl(), stamp);
                 let range = reply.range.clone();
-                let body = body(spot, &node, reply);
+                let body = body(spot, &node, reply, seat);
                 Ok(Opened { node, source: Source::Relay { range, body }, decision })
             }
             Err(error) => {
@@ -185,22 +191,40 @@ impl Tree {
     }
 }
 
-fn body(spot: &Spot, node: &Node, reply: ReadReply) -> ReadStream {
-    let at = spot.clone();
-    let stream = match reply.body {
-        Body::File(file) => chunks(spot.clone(), file, reply.range),
-        Body::Stream(stream) => resuming(spot.clone(), node.etag.clone(), reply.range, stream),
+fn body(spot: &Spot, node: &Node, reply: ReadReply, seat: Option<Seat>) -> ReadStream {
+    let (at, etag, range) = (spot.clone(), node.etag.clone(), reply.range.clone());
+    let is_file = matches!(reply.body, Body::File(_));
+    let stream = match (seat, etag) {
+        _ if is_file => passed_on(spot, reply),
+        (Some(seat), Some(etag)) => {
+            let stream = spot.relays().attended(&spot.rel, passed_on(spot, reply), seat);
+            resuming(Relayed(spot.clone()), Some(etag), range, stream)
+        }
+        // Without a tag nobody could read on where it was let go of, so it is held for as long as the client stays.
+        (seat, etag) => {
+            let stream = passed_on(spot, reply).inspect(move |_| _ = &seat).boxed();
+            resuming(spot.clone(), etag, range, stream)
+        }
     };
     stream.map(move |chunk| chunk.map_err(|error| at.error(error))).boxed()
 }
 
 /// The bytes of a driver's read, exactly as many as the reply's range says; for what is copied inside the tree.
 pub(crate) fn content(spot: &Spot, reply: ReadReply) -> ByteStream {
-    let etag = reply.entry.etag.clone();
+    let (etag, range) = (reply.entry.etag.clone(), reply.range.clone());
     match reply.body {
-        Body::File(file) => chunks(spot.clone(), file, reply.range),
-        Body::Stream(stream) => resuming(spot.clone(), etag, reply.range, stream),
+        Body::File(_) => passed_on(spot, reply),
+        Body::Stream(_) => resuming(spot.clone(), etag, range, passed_on(spot, reply)),
     }
+}
+
+/// The bytes of a driver's read as they come, no faster than the mount allows.
+fn passed_on(spot: &Spot, reply: ReadReply) -> ByteStream {
+    let stream = match reply.body {
+        Body::File(file) => chunks(spot.clone(), file, reply.range),
+        Body::Stream(stream) => stream,
+    };
+    throttled(spot, stream)
 }
 
 /// A local file in chunks, read on the blocking pool.
@@ -243,10 +267,26 @@ impl Rest for Spot {
             let changed = davmux_driver::Error::new(ErrorKind::Precondition, "read", &self.rel);
             return Err(changed.with_detail("it changed while it was read"));
         }
-        Ok(match reply.body {
-            Body::Stream(stream) => stream,
-            Body::File(file) => chunks(self.clone(), file, range),
-        })
+        Ok(passed_on(self, reply))
+    }
+}
+
+/// The rest of what a client reads: it takes its seat among the relays again.
+struct Relayed(Spot);
+
+impl Rest for Relayed {
+    fn path(&self) -> &RelPath {
+        &self.0.rel
+    }
+
+    async fn open(&self, range: Range<u64>, etag: &Etag) -> Result<ByteStream, davmux_driver::Error> {
+        let Self(spot) = self;
+        let Some(seat) = spot.relays().seat().await else {
+            let busy = davmux_driver::Error::new(ErrorKind::Incomplete, "read", &spot.rel);
+            return Err(busy.with_detail("too many files are relayed to read on"));
+        };
+        let stream = spot.open(range, etag).await?;
+        Ok(spot.relays().attended(&spot.rel, stream, seat))
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use davmux_driver::{Entry, Upload, WriteRequest};
 use davmux_state::Uploads;
 
+use crate::bandwidth::pieces;
 use crate::mounts::Spot;
 use crate::tree::Tree;
 
@@ -32,7 +33,20 @@ impl Staged {
     }
 
     pub(crate) async fn write(&mut self, chunk: Bytes) -> Result<()> {
-        let written = self.upload.write(chunk).await;
+        let written = match &self.spot.mount.gates().up {
+            None => self.upload.write(chunk).await,
+            Some(gate) => {
+                let mut written = Ok(());
+                for piece in pieces(chunk) {
+                    gate.pass(piece.len()).await;
+                    written = self.upload.write(piece).await;
+                    if written.is_err() {
+                        break;
+                    }
+                }
+                written
+            }
+        };
         // Also after an error: what began before it is still to be removed.
         self.record().await;
         written

@@ -151,6 +151,7 @@ impl Memory {
             delete_batch: 1,
             max_file_size: None,
             staging: Some(staging),
+            reads_files: false,
         };
         let memory = Self::new(Shape::Folders, capabilities);
         {
@@ -170,6 +171,7 @@ impl Memory {
             delete_batch: 1_000,
             max_file_size: None,
             staging: None,
+            reads_files: false,
         };
         Self::new(Shape::Keys, capabilities)
     }

@@ -9,6 +9,7 @@ mod names;
 mod properties;
 mod reading;
 mod redirects;
+mod relays;
 mod removals;
 mod support;
 mod times;

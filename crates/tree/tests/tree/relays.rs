@@ -1,0 +1,139 @@
+//! How many relays there are at once, what a stalled one holds, and how fast a mount is.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+use davmux_driver_testkit::{Fault, Memory, Op, shorthand};
+use davmux_tree::{Bandwidth, ErrorKind, MountOptions, Problem, PutRequest, ReadStream, Relays, Requester, Source};
+use futures_util::StreamExt;
+use tokio::time::Instant;
+
+use crate::support::*;
+
+const STALL: Duration = Duration::from_secs(30);
+const LENGTH: usize = 1_000_000;
+
+/// A bucket with a film `f`, and the relays of its mount.
+fn cinema(most: usize) -> (One, Relays, Bytes) {
+    let relays = Relays::new(most, STALL);
+    let memory = Memory::keys();
+    let options = MountOptions { relays: relays.clone(), ..kept(KEPT) };
+    let one = one(bucket(&memory), memory, options);
+    let film = shorthand::pattern(LENGTH, 7);
+    one.memory.plant("f", film.clone());
+    (one, relays, film)
+}
+
+async fn relay(one: &One) -> Result<ReadStream, Problem> {
+    let opened = open(&one.view, "f", &Requester::default()).await.map_err(|error| error.problem())?;
+    match opened.source {
+        Source::Relay { body, .. } => Ok(body),
+        Source::Redirect(_) => panic!("redirected"),
+    }
+}
+
+async fn rest(mut body: ReadStream) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| error.problem())?);
+    }
+    Ok(bytes)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_nobody_reads_gives_its_connection_back_and_goes_on_with_the_same_bytes() {
+    let (one, relays, film) = cinema(1);
+    let mut body = relay(&one).await.unwrap();
+    let first = body.next().await.unwrap().unwrap();
+    assert_eq!((relays.running(), relays.let_go()), (1, 0));
+    tokio::time::sleep(STALL + Duration::from_secs(1)).await;
+    assert_eq!((relays.running(), relays.let_go()), (0, 1));
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let left = rest(body).await.unwrap();
+    assert_eq!([&first[..], &left[..]].concat(), film);
+    assert_eq!(one.log().count(Op::Read), 2);
+    assert_eq!(relays.running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_read_slowly_keeps_its_connection() {
+    let (one, relays, film) = cinema(1);
+    let mut body = relay(&one).await.unwrap();
+    let mut read = Vec::new();
+    while let Some(chunk) = body.next().await {
+        read.extend_from_slice(&chunk.unwrap());
+        tokio::time::sleep(STALL - Duration::from_secs(1)).await;
+    }
+    assert_eq!(read, film);
+    assert_eq!((one.log().count(Op::Read), relays.let_go()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_replaced_while_nobody_read_is_cut_and_never_mixed() {
+    let (one, _, _) = cinema(1);
+    let mut body = relay(&one).await.unwrap();
+    body.next().await.unwrap().unwrap();
+    tokio::time::sleep(2 * STALL).await;
+    one.memory.plant("f", vec![0; LENGTH]);
+    assert_eq!(rest(body).await, Err(Problem::Storage(ErrorKind::Precondition)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_the_most_a_relay_waits_for_another_to_end_and_is_refused_after_a_while() {
+    let (one, relays, film) = cinema(2);
+    let (first, second) = (relay(&one).await.unwrap(), relay(&one).await.unwrap());
+    let waiting = async {
+        let body = relay(&one).await.unwrap();
+        rest(body).await.unwrap()
+    };
+    let ending = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(first);
+    };
+    assert_eq!(futures_util::join!(waiting, ending).0, film);
+    assert_eq!(relays.refused(), 0);
+
+    let third = relay(&one).await.unwrap();
+    let start = Instant::now();
+    assert_eq!(relay(&one).await.map(drop), Err(Problem::RelaysBusy));
+    assert!(start.elapsed() < STALL);
+    assert_eq!((relays.refused(), relays.running()), (1, 2));
+    drop((second, third));
+    assert_eq!(relays.running(), 0);
+    drop(relay(&one).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_resumed_on_its_own_seat() {
+    let (one, relays, film) = cinema(1);
+    one.faulty.on(Op::Read).fault(Fault::CutAfter(70_001, ErrorKind::Unavailable));
+    assert_eq!(rest(relay(&one).await.unwrap()).await.unwrap(), film);
+    assert_eq!((one.log().count(Op::Read), relays.refused()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mount_reads_and_writes_no_faster_than_its_bandwidth() {
+    const RATE: u64 = 100_000;
+    let memory = Memory::keys();
+    let bandwidth = Bandwidth { down: NonZeroU64::new(RATE), up: NonZeroU64::new(RATE / 2) };
+    let one = one(bucket(&memory), memory, MountOptions { bandwidth, ..kept(KEPT) });
+    let film = shorthand::pattern(LENGTH, 7);
+    one.memory.plant("f", film.clone());
+    let seconds = |start: Instant| start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let both = futures_util::join!(async { rest(relay(&one).await.unwrap()).await }, async {
+        rest(relay(&one).await.unwrap()).await
+    });
+    assert_eq!(both, (Ok(film.to_vec()), Ok(film.to_vec())));
+    assert!((18.0..21.0).contains(&seconds(start)), "{}", seconds(start));
+
+    let start = Instant::now();
+    let request = PutRequest { size: Some(LENGTH as u64), ..PutRequest::default() };
+    let mut upload = one.view.put(&path("g"), request).await.unwrap();
+    upload.write(film.clone()).await.unwrap();
+    upload.finish().await.unwrap();
+    assert!((18.0..21.0).contains(&seconds(start)), "{}", seconds(start));
+    assert_eq!(rest(relay(&one).await.unwrap()).await.unwrap().len(), LENGTH);
+}

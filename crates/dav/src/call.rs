@@ -43,10 +43,9 @@ impl Call {
         self.client.user.as_deref()
     }
 
-    /// The href of a place of the tree; of the view's root for what lies outside the view.
+    /// The href of a place of the tree, or of the nearest folder above it that the view shows.
     pub(crate) fn href_of(&self, path: &TreePath) -> String {
-        let path = self.view.view_path(path).unwrap_or_else(RelPath::root);
-        self.shared.base.href(&path, false)
+        self.shared.base.href(&self.view.shown_path(path), false)
     }
 
     /// What stands at a path; `None` where the storage says that nothing does.

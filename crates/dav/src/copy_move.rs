@@ -44,7 +44,7 @@ pub(crate) async fn copy(call: Call) -> Answer {
         Some(Depth::One) => return Err(Failure::bad_request("the Depth of a COPY must be 0 or infinity")),
     };
     let overwrite = overwrite(&call.headers)?;
-    call.view.writable(&to)?;
+    call.view.writable_below(&to)?;
     let judged = call.judge().await?;
     call.guard(&to, Change::Appears, &judged.tokens, None).await?;
     to_its_end(&call.view.clone(), async move {
@@ -59,8 +59,8 @@ pub(crate) async fn rename(call: Call) -> Answer {
     let to = target(&call)?;
     let depth = depth(&call.headers)?;
     let overwrite = overwrite(&call.headers)?;
-    call.view.writable(&call.path)?;
-    call.view.writable(&to)?;
+    call.view.writable_below(&call.path)?;
+    call.view.writable_below(&to)?;
     let judged = call.judge().await?;
     if matches!(depth, Some(Depth::Zero | Depth::One)) && exists(&call, &judged).await?.is_dir() {
         return Err(Failure::bad_request("a folder is moved with all its members: Depth must be infinity"));

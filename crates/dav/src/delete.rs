@@ -11,7 +11,7 @@ use crate::status::Failure;
 /// Answers a DELETE. What cannot be deleted stays, with the folders above it, and is named in a 207.
 pub(crate) async fn delete(call: Call) -> Answer {
     let depth = depth(&call.headers)?;
-    call.view.writable(&call.path)?;
+    call.view.writable_below(&call.path)?;
     let judged = call.judge().await?;
     if matches!(depth, Some(Depth::Zero | Depth::One)) {
         let node = match &judged.node {

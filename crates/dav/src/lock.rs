@@ -62,6 +62,9 @@ pub(crate) async fn lock(call: Call, mut body: Incoming) -> Answer {
         Some(Depth::Zero) => false,
         Some(Depth::One) => return Err(Failure::bad_request("the Depth of a LOCK must be 0 or infinity")),
     };
+    if deep {
+        call.view.may_change_below(&call.path)?;
+    }
     let info = LockInfo::parse(&body)?;
     let exists = match &judged.node {
         Some(node) => node.is_some(),
@@ -191,7 +194,10 @@ pub(crate) async fn unlock(call: Call) -> Answer {
     let place = call.place(&call.path);
     let locks = call.locks(&place, Reach::Itself).await?;
     let not_here = || Failure::condition(StatusCode::CONFLICT, Condition::TokenMatchesUri);
-    let lock = locks.into_iter().find(|lock| lock.covers(&place) && &*lock.token == token).ok_or_else(not_here)?;
+    // Whoever holds a lock may end it also where nothing is seen any more; of others' locks nothing is known there.
+    let known = |lock: &Lock| lock.user.as_deref() == call.user() || call.view.sees(&call.path);
+    let named = |lock: &Lock| lock.covers(&place) && &*lock.token == token;
+    let lock = locks.into_iter().find(|lock| named(lock) && known(lock)).ok_or_else(not_here)?;
     if lock.user.as_deref() != call.user() && !call.client.administrator {
         return Err(Failure::new(StatusCode::FORBIDDEN, "somebody else holds this lock"));
     }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::{BufMut, BytesMut};
-use davmux_tree::{RelPath, View};
+use davmux_tree::View;
 
 use crate::locks::{Lock, LockScope, seconds_left};
 use crate::path::Base;
@@ -70,8 +70,7 @@ pub(crate) fn put_active_locks<'a>(
         out.put_slice(lock.token.as_bytes());
         out.put_slice(b"</D:href></D:locktoken><D:lockroot><D:href>");
         // A lock from above the user's root covers all of it.
-        let root = view.view_path(&lock.path).unwrap_or_else(RelPath::root);
-        base.put_href(out, &root, false);
+        base.put_href(out, &view.shown_path(&lock.path), false);
         out.put_slice(b"</D:href></D:lockroot></D:activelock>");
     }
 }

@@ -164,6 +164,10 @@ impl Looks<'_> {
     }
 
     async fn is_locked(&mut self, path: &RelPath, token: &str) -> Result<bool, Failure> {
+        // Of what is not seen no lock is known, either.
+        if !self.call.view.sees(path) {
+            return Ok(false);
+        }
         let place = self.call.place(path);
         if !self.locks.contains_key(path) {
             let mut locks = self.call.locks(&place, Reach::Itself).await?;

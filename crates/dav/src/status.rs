@@ -178,6 +178,7 @@ pub(crate) fn status(problem: Problem, method: &Method) -> StatusCode {
         },
         Problem::MountPoint
         | Problem::ReadOnly
+        | Problem::Guarded
         | Problem::Overlap
         | Problem::Reserved
         | Problem::Junk
@@ -224,6 +225,7 @@ fn reason(error: &Error) -> Cow<'_, str> {
         Problem::Exists | Problem::Storage(ErrorKind::AlreadyExists) => "something is there already",
         Problem::MountPoint => "a storage is mounted there or below, so it cannot be changed from here",
         Problem::ReadOnly | Problem::Storage(ErrorKind::ReadOnly) => "this part of the tree is read-only",
+        Problem::Guarded => "there are places below it that you may not change, so all of it stays as it is",
         Problem::Overlap => "source and target are the same, or one lies in the other",
         Problem::Reserved => "this name is reserved",
         Problem::Junk => "files of this name, which file managers leave behind, are not taken here (junk: refuse)",

@@ -11,10 +11,11 @@ use crate::kept::Copy;
 use crate::mounts::Spot;
 use crate::pace::{Pace, throttled};
 use crate::remove::Failed;
+use crate::rights::Sight;
 use crate::transfer::{Copied, Job, Version, refused};
 use crate::tree::Tree;
 use crate::walk::{has_real_dirs, walk};
-use crate::{Error, Problem, Result};
+use crate::{Error, Problem, Result, TreePath};
 
 /// How many members are copied at once.
 const MEMBERS_AT_ONCE: usize = 32;
@@ -71,6 +72,9 @@ impl<'a> Copying<'a> {
             // Mounts that lie in the source are part of what the user sees there.
             let nested: Vec<_> = self.tree.mounts.below(&self.job.from).cloned().collect();
             for mount in nested {
+                if !self.is_seen(mount.path(), Kind::Dir) {
+                    continue;
+                }
                 let Some(below) = mount.path().below(&self.job.from) else { continue };
                 let spot = Spot { rel: RelPath::root(), path: mount.path().clone(), mount };
                 if self.make_folders_to(&below).await {
@@ -109,6 +113,9 @@ impl<'a> Copying<'a> {
             };
             for folder in page.unnameable {
                 let spot = from.at(folder);
+                if self.job.seen.sight(&spot.path) != Sight::All {
+                    continue;
+                }
                 if self.unnameable.insert(spot.rel.clone()) {
                     let error = Error::new(Problem::Unnameable, &spot.path);
                     self.fail(&spot, error);
@@ -117,7 +124,7 @@ impl<'a> Copying<'a> {
             let mut entries = page.entries;
             entries.retain(|entry| {
                 let path = from.mount.path().join(&entry.path);
-                !covered.iter().any(|mount| path.is_within(mount))
+                !covered.iter().any(|mount| path.is_within(mount)) && self.is_seen(&path, entry.kind)
             });
             entries.sort_by_key(|entry| entry.path.segments().count());
             let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(Entry::is_dir);
@@ -127,6 +134,14 @@ impl<'a> Copying<'a> {
                 self.copied.whole = false;
                 return self.fail(from, Error::new(Problem::Stopping, &from.path));
             }
+        }
+    }
+
+    fn is_seen(&self, path: &TreePath, kind: Kind) -> bool {
+        match self.job.seen.sight(path) {
+            Sight::All => true,
+            Sight::Way => kind == Kind::Dir,
+            Sight::Nothing => false,
         }
     }
 

@@ -24,8 +24,11 @@ pub enum Problem {
     Exists,
     /// A mount point, a parent of one, or a folder that holds one: not to be written, moved or deleted from here.
     MountPoint,
-    /// The user or the mount may only read.
+    /// The mount may only be read, or the user may not change what is there.
     ReadOnly,
+    /// Something that may be below it may not be changed by the user, so that it cannot be moved, deleted or replaced as a
+    /// whole. Whether something is there makes no difference.
+    Guarded,
     /// Source and target are the same, or one lies in the other (403, RFC 4918 sections 9.8.5 and 9.9.4).
     Overlap,
     /// A name that davmux keeps for itself.
@@ -94,6 +97,7 @@ impl fmt::Display for Error {
             Problem::Exists => "something is there already",
             Problem::MountPoint => "a mount point is there or below and cannot be changed",
             Problem::ReadOnly => "this part of the tree is read-only",
+            Problem::Guarded => "the user may not change all that can be below it",
             Problem::Overlap => "source and target are the same or one lies in the other",
             Problem::Reserved => "this name is reserved",
             Problem::Junk => "the mount takes no such files",

@@ -270,7 +270,9 @@ impl Tree {
         let place = |path: &str| format!("{to}{}", path.strip_prefix(&from).unwrap_or_default());
         let (mut pages, mut any) = (self.kept.pages(&from), false);
         while let Some(mut found) = pages.next().await? {
-            found.retain(|(path, kept)| kept.of == KeptOf::Folder && (job.deep || *path == from));
+            found.retain(|(path, kept)| {
+                kept.of == KeptOf::Folder && (job.deep || *path == from) && job.seen.shows(path)
+            });
             any |= !found.is_empty();
             self.kept.change(found.into_iter().map(|(path, kept)| (place(&path), Some(kept))).collect()).await?;
         }
@@ -359,9 +361,10 @@ impl View {
     /// Those of [`writable`](Self::writable); nothing stands there; [`Problem::State`] where it cannot be kept.
     pub async fn set_modified(&self, path: &RelPath, modified: SystemTime) -> Result<bool> {
         self.writable(path)?;
-        let (stored, _) = self.tree().find(&self.tree_path(path)).await?;
-        let spot = self.tree().writable_spot(&stored)?;
-        let tree = Arc::clone(self.tree());
+        let place = self.gate.writable(path)?;
+        let (stored, _) = place.tree.find(place.at()).await?;
+        let spot = place.tree.writable_spot(&stored)?;
+        let tree = Arc::clone(place.tree);
         let work = async move {
             let _claimed = tree.locks.claim(vec![Claim::one(&stored)]).await;
             let before = tree.look(&stored).await?;
@@ -377,7 +380,7 @@ impl View {
                 Err(error) => Err(spot.error(error)),
             }
         };
-        self.tree().tasks.run(work).await
+        place.tree.tasks.run(work).await
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! # Why this shape
 //!
-//! * A [`View`] is the only way in, so rights are checked in one place: source and target, listings, locks.
+//! * A [`View`] is the only way in, so rights are checked in one place: source and target, listings, locks. It has the tree
+//!   only through its gate, which gives it away together with a place and the right that was checked for it.
 //! * Three types of path cannot be mixed up: a [`RelPath`] below a view or a mount, a [`TreePath`] in the tree.
 //! * Work that must not stop half-way (the commit of an upload, a deep operation) runs in a task of the tree that the
 //!   request merely awaits.
@@ -22,6 +23,7 @@ mod copying;
 mod error;
 mod facts;
 mod freshness;
+mod gate;
 mod health;
 mod index;
 mod junk;
@@ -41,6 +43,7 @@ pub mod redirect;
 mod relays;
 mod remove;
 mod resume;
+mod rights;
 mod staged;
 mod tasks;
 mod transfer;
@@ -68,6 +71,7 @@ pub use redirect::{Decision, ReadPolicy, RedirectRule, Requester, foresee};
 pub use relays::Relays;
 pub use remove::Failed;
 pub use resume::{Rest, resuming};
+pub use rights::{Access, Rights};
 pub use transfer::{Transfer, Transferred};
 pub use tree::{Tree, TreeOptions};
-pub use view::{Access, View};
+pub use view::View;

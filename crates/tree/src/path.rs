@@ -58,6 +58,11 @@ impl TreePath {
         self.0.strip_prefix(&folder.0)
     }
 
+    /// Its text without the first slash; `""` for the root.
+    pub(crate) fn below_root(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// Whether it has one Unicode form only, whichever way it is stored.
     pub(crate) fn is_ascii(&self) -> bool {
         self.0.as_str().is_ascii()

@@ -14,10 +14,12 @@ use davmux_state::{Property, PropertyChange};
 use futures_util::{StreamExt, stream};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::gate::{Allowed, Write};
 use crate::locks::Claim;
+use crate::rights::Sight;
 use crate::transfer::Job;
 use crate::tree::Tree;
-use crate::view::{Access, View};
+use crate::view::View;
 use crate::{Error, Problem, Result, TreePath};
 
 /// The longest value, in bytes.
@@ -66,8 +68,12 @@ impl View {
     /// # Errors
     /// [`Problem::State`] where they cannot be read.
     pub async fn properties(&self, path: &RelPath) -> Result<Vec<Property>> {
-        let at = self.tree_path(path);
-        self.tree().properties.of(&key(&at)).await.map_err(|error| failed(&at, &error))
+        let place = self.gate.readable(path)?;
+        // The way to something says nothing of itself.
+        if place.is_way() {
+            return Ok(Vec::new());
+        }
+        place.tree.properties.of(&key(place.at())).await.map_err(|error| failed(place.at(), &error))
     }
 
     /// The dead properties of the members of a folder, with one read of the state store; `None` where they take more memory
@@ -76,12 +82,16 @@ impl View {
     /// # Errors
     /// [`Problem::State`] where they cannot be read.
     pub async fn properties_of_members(&self, folder: &RelPath) -> Result<Option<MemberProperties>> {
-        let at = self.tree_path(folder);
-        let found = self.tree().properties.of_members(&key(&at), MOST_BYTES_TOGETHER).await;
-        let Some(found) = found.map_err(|error| failed(&at, &error))? else { return Ok(None) };
+        let place = self.gate.readable(folder)?;
+        let found = place.tree.properties.of_members(&key(place.at()), MOST_BYTES_TOGETHER).await;
+        let Some(found) = found.map_err(|error| failed(place.at(), &error))? else { return Ok(None) };
+        let seen = place.rights().members(place.at());
         let mut members: HashMap<String, Vec<Property>> = HashMap::new();
         for (path, property) in found {
             let name = path.rsplit('/').next().unwrap_or_default();
+            if seen.as_ref().is_some_and(|seen| seen.sight(name) != Sight::All) {
+                continue;
+            }
             match members.get_mut(name) {
                 Some(properties) => properties.push(property),
                 None => drop(members.insert(name.to_owned(), vec![property])),
@@ -97,8 +107,8 @@ impl View {
     /// [`LONGEST_PROPERTY`] or the resource would have more than [`MOST_PROPERTIES`]; [`Problem::State`] where they cannot
     /// be kept.
     pub async fn set_properties(&self, path: &RelPath, changes: Vec<PropertyChange>) -> Result<()> {
-        let stored = self.with_properties(path).await?;
-        let tree = Arc::clone(self.tree());
+        let place = self.with_properties(path).await?;
+        let (tree, stored) = (Arc::clone(place.tree), place.at().clone());
         let work = async move {
             let _claimed = tree.locks.claim(vec![Claim::one(&stored)]).await;
             // It may have gone while this waited.
@@ -108,7 +118,7 @@ impl View {
             let changes = changes.into_iter().map(|change| (key.clone(), change)).collect();
             tree.properties.change(changes).await.map_err(|error| failed(&stored, &error))
         };
-        self.tree().tasks.run(work).await
+        place.tree.tasks.run(work).await
     }
 
     /// Whether [`set_properties`](Self::set_properties) would do these changes now. For a caller that has something else
@@ -117,8 +127,8 @@ impl View {
     /// # Errors
     /// As there.
     pub async fn may_set_properties(&self, path: &RelPath, changes: &[PropertyChange]) -> Result<()> {
-        let stored = self.with_properties(path).await?;
-        self.tree().within_limits(&stored, changes).await
+        let place = self.with_properties(path).await?;
+        place.tree.within_limits(place.at(), changes).await
     }
 
     /// Whether the properties of the entry may be changed, as far as rights and mounts go. Unlike what stands there, those of
@@ -127,19 +137,17 @@ impl View {
     /// # Errors
     /// As [`writable`](Self::writable), without [`Problem::MountPoint`].
     pub fn may_have_properties(&self, path: &RelPath) -> Result<()> {
-        let at = self.tree_path(path);
-        if self.access() == Access::ReadOnly {
-            return Err(Error::new(Problem::ReadOnly, &at));
-        }
-        self.tree().may_have_properties(&at)
+        let place = self.gate.writable(path)?;
+        place.tree.may_have_properties(place.at())
     }
 
     /// A resource whose properties may be changed, as it is stored.
-    async fn with_properties(&self, path: &RelPath) -> Result<TreePath> {
+    async fn with_properties(&self, path: &RelPath) -> Result<Allowed<'_, Write>> {
         self.may_have_properties(path)?;
-        let (stored, _) = self.tree().find(&self.tree_path(path)).await?;
-        self.tree().may_have_properties(&stored)?;
-        Ok(stored)
+        let place = self.gate.writable(path)?;
+        let (stored, _) = place.tree.find(place.at()).await?;
+        place.tree.may_have_properties(&stored)?;
+        Ok(place.stored(stored))
     }
 }
 
@@ -220,6 +228,8 @@ impl Tree {
         } else {
             self.properties.of(&from).await?.into_iter().map(|property| (from.clone(), property)).collect()
         };
+        // What was not seen was not copied.
+        let source: Vec<_> = source.into_iter().filter(|(path, _)| job.seen.shows(path)).collect();
         let target = self.properties.within(&to).await?;
         if source.is_empty() && target.is_empty() {
             return Ok(());

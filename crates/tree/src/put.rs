@@ -1,4 +1,4 @@
-//! Writing a file: it appears whole or not at all (promise 3).
+//! Writing a file: it appears whole or not at all (promise 3). Making a folder.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use davmux_driver::{Checksums, ErrorKind, Metadata, When, WriteRequest};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::cache::Kept;
+use crate::gate::{Allowed, Write};
 use crate::junk::is_junk;
 use crate::locks::Claim;
 use crate::mounts::Spot;
@@ -63,13 +64,40 @@ impl fmt::Debug for Put {
 }
 
 impl Tree {
+    /// Makes a folder at a path that [`Tree::target`] gave, where nothing stands.
+    pub(crate) async fn create_dir(self: &Arc<Self>, place: &Allowed<'_, Write>) -> Result<()> {
+        let (tree, path) = (Arc::clone(self), place.at().clone());
+        let work = async move {
+            let spot = tree.writable_spot(&path)?;
+            let _claimed = tree.locks.claim(vec![Claim::one(&path)]).await;
+            if tree.claimed_target(&path).await?.is_some() {
+                return Err(Error::new(Problem::Exists, &path));
+            }
+            let stamp = tree.cache.stamp(&path);
+            let change = tree.cache.begin(&path, spot.ttl());
+            match spot.driver().create_dir(&spot.rel).await {
+                Ok(()) => {
+                    spot.mount.answered();
+                    change.is(Some(Kept::told(Node::folder(path.name()))));
+                    tree.cache.keep_empty(&path, spot.ttl(), stamp);
+                    tree.forget_facts(&path).await;
+                    Ok(())
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::new(Problem::Exists, &path)),
+                Err(error) => Err(no_parent(&spot, error)),
+            }
+        };
+        self.tasks.run(work).await
+    }
+
     /// Begins a file at a path that [`Tree::target`] gave, where `there` stands now.
     pub(crate) async fn put(
         self: &Arc<Self>,
-        path: &TreePath,
+        place: &Allowed<'_, Write>,
         there: Option<&Node>,
         request: PutRequest,
     ) -> Result<Put> {
+        let path = place.at();
         let spot = self.writable_spot(path)?;
         match there {
             Some(node) if node.is_dir() => return Err(Error::new(Problem::Storage(ErrorKind::IsDir), path)),

@@ -9,6 +9,7 @@ use davmux_driver::{Driver, Entry, ErrorKind, Etag, Kind, RelPath, Removal, When
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use crate::gate::{Allowed, Whole};
 use crate::leaving::Leave;
 use crate::locks::Claim;
 use crate::mounts::Spot;
@@ -28,8 +29,8 @@ pub struct Failed {
 
 impl Tree {
     /// Deletes what stands at a path as it is stored, with everything below. What could not be deleted is named.
-    pub(crate) async fn delete(self: &Arc<Self>, path: &TreePath, when: When) -> Result<Vec<Failed>> {
-        let spot = self.writable_spot(path)?;
+    pub(crate) async fn delete(self: &Arc<Self>, place: &Allowed<'_, Whole>, when: When) -> Result<Vec<Failed>> {
+        let spot = self.writable_spot(place.at())?;
         let tree = Arc::clone(self);
         self.tasks.run(async move { tree.delete_now(&spot, &when).await }).await
     }

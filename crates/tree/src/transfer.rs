@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 
 use crate::cache::Kept;
 use crate::copying::Copying;
+use crate::gate::{Allowed, Read, Whole};
 use crate::kept::Copy;
 use crate::locks::Claim;
 use crate::mounts::Spot;
@@ -22,10 +23,11 @@ use crate::pace::Pace;
 use crate::put::no_parent;
 use crate::read::content;
 use crate::remove::{Choice, Failed, slow_down};
+use crate::rights::Rights;
 use crate::staged::Staged;
 use crate::tree::Tree;
 use crate::walk::{has_real_dirs, walk};
-use crate::{Error, Node, Problem, Result, TreePath};
+use crate::{Access, Error, Node, Problem, Result, TreePath};
 
 /// How a COPY is to be done.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,21 @@ pub(crate) struct Job {
     pub(crate) overwrite: bool,
     pub(crate) deep: bool,
     pub(crate) take: bool,
+    /// What is not seen of the source is left out of a copy.
+    pub(crate) seen: Rights,
+}
+
+impl Job {
+    pub(crate) fn copy(from: &Allowed<'_, Read>, to: &Allowed<'_, Whole>, options: Transfer) -> Self {
+        let (from, to, seen) = (from.at().clone(), to.at().clone(), from.rights().clone());
+        Self { from, to, overwrite: options.overwrite, deep: options.deep, take: false, seen }
+    }
+
+    /// Whoever may change all of the source sees all of it.
+    pub(crate) fn rename(from: &Allowed<'_, Whole>, to: &Allowed<'_, Whole>, overwrite: bool) -> Self {
+        let (from, to) = (from.at().clone(), to.at().clone());
+        Self { from, to, overwrite, deep: true, take: true, seen: Rights::from(Access::ReadWrite) }
+    }
 }
 
 /// The version of a file that was copied.
@@ -103,7 +120,7 @@ impl Tree {
         let from = self.spot(&job.from)?;
         let joined = job.take && node.is_dir() && self.unfinished.holds(&job).await?;
         let failed = match (from, job.take) {
-            (Some(from), true) => self.move_entry(&from, &node, &to, there.as_ref()).await?,
+            (Some(from), true) => self.move_entry(&job, &from, &node, &to, there.as_ref()).await?,
             (Some(from), false) if !node.is_dir() => {
                 self.copy_file(&from, &node, &to, there.as_ref()).await?;
                 Vec::new()
@@ -116,6 +133,7 @@ impl Tree {
 
     async fn move_entry(
         self: &Arc<Self>,
+        job: &Job,
         from: &Spot,
         node: &Node,
         to: &Spot,
@@ -125,7 +143,7 @@ impl Tree {
         let failed = if self.rename(from, node, to, there).await? {
             Vec::new()
         } else if node.is_dir() {
-            self.move_folder(from, to, there).await?
+            self.move_folder(job, from, to, there).await?
         } else {
             let copied = self.copy_file(from, node, to, there).await?;
             self.remove_copied(from, &copied).await
@@ -304,15 +322,20 @@ impl Tree {
         }
     }
 
-    async fn move_folder(self: &Arc<Self>, from: &Spot, to: &Spot, there: Option<&Node>) -> Result<Vec<Failed>> {
-        let job = Job { from: from.path.clone(), to: to.path.clone(), overwrite: true, deep: true, take: true };
-        let Copied { versions, mut failed, whole, .. } = self.copy_folder(&job, to, there).await?;
+    async fn move_folder(
+        self: &Arc<Self>,
+        job: &Job,
+        from: &Spot,
+        to: &Spot,
+        there: Option<&Node>,
+    ) -> Result<Vec<Failed>> {
+        let Copied { versions, mut failed, whole, .. } = self.copy_folder(job, to, there).await?;
         if !whole {
             // What the source holds is not all known, or has not taken its place; all of it stays.
             return Ok(failed);
         }
         // From here on the target may hold the only copy of a member.
-        if let Err(error) = self.unfinished.begin(&job).await {
+        if let Err(error) = self.unfinished.begin(job).await {
             failed.push(Failed { path: from.path.clone(), error });
             return Ok(failed);
         }
@@ -328,7 +351,7 @@ impl Tree {
         failed.extend(stayed.into_iter().filter(|failed| !told.contains(&failed.path)));
         if failed.is_empty() {
             change.is(None, from.ttl());
-            self.unfinished.end(&job).await;
+            self.unfinished.end(job).await;
         }
         Ok(failed)
     }

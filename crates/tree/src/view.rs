@@ -5,54 +5,43 @@ use std::sync::Arc;
 use davmux_driver::{ErrorKind, Native, RelPath, Usage, When};
 use tokio::task::JoinHandle;
 
-use crate::cache::Kept;
-use crate::locks::Claim;
-use crate::put::no_parent;
+use crate::gate::{Allowed, Gate, Read, Whole, Write};
+use crate::rights::Rights;
 use crate::transfer::Job;
 use crate::tree::Tree;
 use crate::{Error, Failed, Listing, Node, OpenRequest, Opened, Problem, Put, PutRequest, Result};
 use crate::{Transfer, Transferred, TreePath};
 
-/// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// List and read.
-    ReadOnly,
-    /// Change, too.
-    ReadWrite,
-}
-
 /// The tree as one user sees it: a root that is `/` to them, and their rights. Paths of clients are [`RelPath`]s below
 /// that root.
+///
+/// What may not be read is not there: to look at it is [`Problem::NotFound`], to change it [`Problem::ReadOnly`], in both
+/// cases before anything is asked, so that the answer does not tell whether something is there.
 #[derive(Clone, Debug)]
 pub struct View {
-    tree: Arc<Tree>,
-    root: TreePath,
-    access: Access,
+    pub(crate) gate: Gate,
 }
 
 impl View {
-    /// The tree below `root`, with these rights.
-    pub fn new(tree: Arc<Tree>, root: TreePath, access: Access) -> Self {
-        Self { tree, root, access }
-    }
-
-    pub(crate) fn access(&self) -> Access {
-        self.access
-    }
-
-    pub(crate) fn tree(&self) -> &Arc<Tree> {
-        &self.tree
+    /// The tree below `root`, with these rights. Those are of places in the tree, not in the view.
+    pub fn new(tree: Arc<Tree>, root: TreePath, rights: impl Into<Rights>) -> Self {
+        Self { gate: Gate::new(tree, root, &rights.into()) }
     }
 
     /// Where a path of this view is in the tree: the key of WebDAV locks and properties.
     pub fn tree_path(&self, path: &RelPath) -> TreePath {
-        self.root.join(path)
+        self.gate.tree_path(path)
     }
 
-    /// The path in this view of a place in the tree; `None` outside the view.
-    pub fn view_path(&self, path: &TreePath) -> Option<RelPath> {
-        path.below(&self.root)
+    /// The path in this view of a place in the tree, or of the nearest folder above it that this view shows; the view's root
+    /// for what lies outside.
+    pub fn shown_path(&self, place: &TreePath) -> RelPath {
+        self.gate.shown_path(place)
+    }
+
+    /// Whether this view shows what is at a path, if anything is.
+    pub fn sees(&self, path: &RelPath) -> bool {
+        self.gate.sees(path)
     }
 
     /// Whether the entry may be changed, as far as rights and mounts go. Asks no storage.
@@ -60,78 +49,90 @@ impl View {
     /// # Errors
     /// [`Problem::ReadOnly`], [`Problem::MountPoint`], [`Problem::Reserved`] or [`Problem::NoParent`].
     pub fn writable(&self, path: &RelPath) -> Result<()> {
-        let at = self.may_write(path)?;
-        self.tree.writable_spot(&at).map(drop)
+        let place = self.may_write(path)?;
+        place.tree.writable_spot(place.at()).map(drop)
     }
 
-    fn may_write(&self, path: &RelPath) -> Result<TreePath> {
-        let at = self.tree_path(path);
-        if self.access == Access::ReadOnly {
-            return Err(Error::new(Problem::ReadOnly, &at));
-        }
-        if path.is_root() {
-            return Err(Error::new(Problem::MountPoint, &at));
-        }
-        Ok(at)
+    /// Whether the entry may be changed with all that can be below it: deleted, moved, replaced or locked as a whole.
+    ///
+    /// # Errors
+    /// As [`writable`](Self::writable), and [`Problem::Guarded`].
+    pub fn writable_below(&self, path: &RelPath) -> Result<()> {
+        let place = self.may_write_below(path)?;
+        place.tree.writable_spot(place.at()).map(drop)
+    }
+
+    /// Whether all that can be at a path and below it may be changed, as far as rights go, not mounts.
+    ///
+    /// # Errors
+    /// [`Problem::ReadOnly`] and [`Problem::Guarded`].
+    pub fn may_change_below(&self, path: &RelPath) -> Result<()> {
+        self.gate.whole(path).map(drop)
+    }
+
+    fn may_write(&self, path: &RelPath) -> Result<Allowed<'_, Write>> {
+        let place = self.gate.writable(path)?;
+        if path.is_root() { Err(Error::new(Problem::MountPoint, place.at())) } else { Ok(place) }
+    }
+
+    fn may_write_below(&self, path: &RelPath) -> Result<Allowed<'_, Whole>> {
+        self.may_write(path)?;
+        self.gate.whole(path)
     }
 
     /// Runs work on the tree to its end, also when the caller stops waiting; a drain waits for it. For a change together with
     /// what must follow it.
     pub fn to_its_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.tree.tasks.spawn(work)
+        self.gate.to_its_end(work)
     }
 
     /// Looks at one path.
     ///
     /// # Errors
-    /// Where [`Error::is_not_found`], a storage said so in a complete answer.
+    /// Where [`Error::is_not_found`], a storage said so in a complete answer, or the view does not show the path.
     pub async fn stat(&self, path: &RelPath) -> Result<Node> {
-        let (stored, node) = self.tree.find(&self.tree_path(path)).await?;
-        let node = self.tree.look_at_time(&stored, node).await?;
-        Ok(self.tree.with_folder_time(&stored, node).await)
+        let (place, node) = self.gate.readable(path)?.find().await?;
+        if place.is_way() {
+            return Ok(node);
+        }
+        let node = place.tree.look_at_time(place.at(), node).await?;
+        Ok(place.tree.with_folder_time(place.at(), node).await)
     }
 
     /// Looks at one path whatever is kept of it, for a client that will not have less, once in two seconds at most.
     ///
     /// # Errors
-    /// The storage did not answer. That nothing is there is none.
+    /// The storage did not answer, or the view does not show the path. That nothing is there is none.
     pub async fn renew(&self, path: &RelPath) -> Result<()> {
-        self.tree.renew(&self.stored(path).await?).await
+        let place = self.gate.readable(path)?;
+        place.tree.renew(&stored(&place).await?).await
     }
 
     /// The same for the members of a folder: the next listing comes from the storage.
     ///
     /// # Errors
-    /// The storage did not answer which Unicode form the path is stored in.
+    /// The storage did not answer which Unicode form the path is stored in, or the view does not show the path.
     pub async fn renew_listing(&self, path: &RelPath) -> Result<()> {
-        self.tree.renew_listing(&self.stored(path).await?).await;
+        let place = self.gate.readable(path)?;
+        place.tree.renew_listing(&stored(&place).await?).await;
         Ok(())
-    }
-
-    /// A path in the Unicode form in which it is stored, or as it was asked for where nothing is there.
-    async fn stored(&self, path: &RelPath) -> Result<TreePath> {
-        let at = self.tree_path(path);
-        if at.is_ascii() {
-            return Ok(at);
-        }
-        match self.tree.find(&at).await {
-            Ok((stored, _)) => Ok(stored),
-            Err(error) if error.is_not_found() => Ok(at),
-            Err(error) => Err(error),
-        }
     }
 
     /// The members of a folder. An error that the storage gives before the first page is the outer one; a later one ends
     /// the stream, and only a stream without one is the whole listing (promise 1).
     pub async fn list(&self, path: &RelPath) -> Result<Listing> {
-        let at = self.tree_path(path);
-        match self.tree.list(&at).await {
+        let place = self.gate.readable(path)?;
+        let listing = match place.tree.list(place.at()).await {
             Err(error) if error.is_not_found() && !path.as_str().is_ascii() => {
-                let (stored, _) = self.tree.find(&at).await?;
-                if stored == at { Err(error) } else { self.tree.list(&stored).await }
+                let (stored, _) = place.find().await?;
+                if stored.at() == place.at() { Err(error) } else { place.tree.list(stored.at()).await }
             }
             result => result,
-        }
+        }?;
+        Ok(match place.rights().members(place.at()) {
+            None => listing,
+            Some(members) => members.of(listing),
+        })
     }
 
     /// Opens a file for reading: where to fetch it, or its bytes.
@@ -140,11 +141,15 @@ impl View {
     /// [`ErrorKind::IsDir`] for a folder, [`ErrorKind::Range`], [`ErrorKind::Precondition`] where another version stands
     /// there than the request names.
     pub async fn open(&self, path: &RelPath, request: OpenRequest<'_>) -> Result<Opened> {
-        let at = self.tree_path(path);
-        match self.tree.open(&at, request).await {
+        let place = self.gate.readable(path)?;
+        if place.is_way() {
+            let (place, _folder) = place.find().await?;
+            return Err(Error::new(Problem::Storage(ErrorKind::IsDir), place.at()));
+        }
+        match place.tree.open(place.at(), request).await {
             Err(error) if error.is_not_found() && !path.as_str().is_ascii() => {
-                let (stored, _) = self.tree.find(&at).await?;
-                if stored == at { Err(error) } else { self.tree.open(&stored, request).await }
+                let (stored, _) = place.find().await?;
+                if stored.at() == place.at() { Err(error) } else { place.tree.open(stored.at(), request).await }
             }
             result => result,
         }
@@ -156,10 +161,10 @@ impl View {
     /// [`Problem::NoParent`], [`Problem::Junk`], [`ErrorKind::IsDir`], [`Problem::Exists`] and [`ErrorKind::Precondition`] for the request's
     /// condition.
     pub async fn put(&self, path: &RelPath, request: PutRequest) -> Result<Put> {
-        let at = self.may_write(path)?;
-        self.tree.target_spot(&at)?;
-        let (stored, there) = self.tree.target(&at).await?;
-        self.tree.put(&stored, there.as_ref(), request).await
+        let place = self.may_write(path)?;
+        place.tree.target_spot(place.at())?;
+        let (stored, there) = place.tree.target(place.at()).await?;
+        place.tree.put(&place.stored(stored), there.as_ref(), request).await
     }
 
     /// Makes a folder.
@@ -168,81 +173,66 @@ impl View {
     /// [`Problem::Exists`] where something stands there, [`Problem::NoParent`], [`Problem::Junk`]; [`ErrorKind::Unsupported`] where the
     /// storage cannot keep an empty folder.
     pub async fn create_dir(&self, path: &RelPath) -> Result<()> {
-        let at = self.may_write(path)?;
+        let place = self.may_write(path)?;
         // A mount point exists already.
-        if self.tree.mounts.is_fixed(&at) {
-            return Err(Error::new(Problem::Exists, &at));
+        if place.tree.mounts.is_fixed(place.at()) {
+            return Err(Error::new(Problem::Exists, place.at()));
         }
-        self.tree.target_spot(&at)?;
-        let (stored, there) = self.tree.target(&at).await?;
+        place.tree.target_spot(place.at())?;
+        let (stored, there) = place.tree.target(place.at()).await?;
         if there.is_some() {
-            return Err(Error::new(Problem::Exists, &at));
+            return Err(Error::new(Problem::Exists, place.at()));
         }
-        let tree = Arc::clone(&self.tree);
-        let work = async move {
-            let spot = tree.writable_spot(&stored)?;
-            let _claimed = tree.locks.claim(vec![Claim::one(&stored)]).await;
-            if tree.claimed_target(&stored).await?.is_some() {
-                return Err(Error::new(Problem::Exists, &stored));
-            }
-            let stamp = tree.cache.stamp(&stored);
-            let change = tree.cache.begin(&stored, spot.ttl());
-            match spot.driver().create_dir(&spot.rel).await {
-                Ok(()) => {
-                    spot.mount.answered();
-                    change.is(Some(Kept::told(Node::folder(stored.name()))));
-                    tree.cache.keep_empty(&stored, spot.ttl(), stamp);
-                    tree.forget_facts(&stored).await;
-                    Ok(())
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::new(Problem::Exists, &stored)),
-                Err(error) => Err(no_parent(&spot, error)),
-            }
-        };
-        self.tree.tasks.run(work).await
+        place.tree.create_dir(&place.stored(stored)).await
     }
 
     /// Deletes a file, or a folder with all that is in it. Members that stayed are named; none means that all is gone.
+    ///
+    /// # Errors
+    /// As [`writable_below`](Self::writable_below), before anything is touched; nothing stands there; its folder cannot be kept.
     pub async fn delete(&self, path: &RelPath, when: When) -> Result<Vec<Failed>> {
-        let at = self.may_write(path)?;
-        self.tree.writable_spot(&at)?;
-        let (stored, _) = self.tree.find(&at).await?;
-        self.tree.delete(&stored, when).await
+        let place = self.may_write_below(path)?;
+        place.tree.writable_spot(place.at())?;
+        let (stored, _) = place.tree.find(place.at()).await?;
+        place.tree.delete(&place.stored(stored), when).await
     }
 
-    /// Copies a file, or a folder.
+    /// Copies a file, or what is seen of a folder.
+    ///
+    /// # Errors
+    /// As [`writable_below`](Self::writable_below) for the target, before anything is touched; those of the change itself.
     pub async fn copy(&self, from: &RelPath, to: &RelPath, options: Transfer) -> Result<Transferred> {
-        self.transfer(from, to, options, false).await
+        let target = self.may_write_below(to)?;
+        apart(&self.tree_path(from), target.at())?;
+        target.tree.target_spot(target.at())?;
+        let source = self.gate.readable(from)?;
+        let (source, there) = futures_util::join!(source.find(), target.tree.target(target.at()));
+        let ((source, _), there) = (source?, free(there, options.overwrite)?);
+        target.tree.transfer(Job::copy(&source, &target.stored(there), options)).await
     }
 
     /// Moves a file, or a folder with all that is in it.
+    ///
+    /// # Errors
+    /// As [`writable_below`](Self::writable_below) for source and target, before anything is touched; those of the change itself.
     pub async fn rename(&self, from: &RelPath, to: &RelPath, overwrite: bool) -> Result<Transferred> {
-        self.transfer(from, to, Transfer { overwrite, deep: true }, true).await
-    }
-
-    async fn transfer(&self, from: &RelPath, to: &RelPath, options: Transfer, take: bool) -> Result<Transferred> {
-        let source = if take { self.may_write(from)? } else { self.tree_path(from) };
-        let target = self.may_write(to)?;
-        if source.is_within(&target) || target.is_within(&source) {
-            return Err(Error::new(Problem::Overlap, &target));
-        }
-        if take {
-            self.tree.writable_spot(&source)?;
-        }
-        self.tree.target_spot(&target)?;
-        let (source, target) = futures_util::join!(self.tree.find(&source), self.tree.target(&target));
-        let (source, _) = source?;
-        let (target, there) = target?;
-        if there.is_some() && !options.overwrite {
-            return Err(Error::new(Problem::Exists, &target));
-        }
-        let job = Job { from: source, to: target, overwrite: options.overwrite, deep: options.deep, take };
-        self.tree.transfer(job).await
+        let (source, target) = (self.may_write_below(from)?, self.may_write_below(to)?);
+        apart(source.at(), target.at())?;
+        source.tree.writable_spot(source.at())?;
+        target.tree.target_spot(target.at())?;
+        let (from, there) = futures_util::join!(source.tree.find(source.at()), target.tree.target(target.at()));
+        let ((from, _), there) = (from?, free(there, overwrite)?);
+        target.tree.transfer(Job::rename(&source.stored(from), &target.stored(there), overwrite)).await
     }
 
     /// Room in the storage that a path lies in (RFC 4331), or what its mount says in its place; `None` where neither tells.
     pub async fn usage(&self, path: &RelPath) -> Result<Option<Usage>> {
-        let Some(spot) = self.tree.spot(&self.tree_path(path))? else { return Ok(None) };
+        let place = self.gate.readable(path)?;
+        // The way to something says nothing of itself.
+        if place.is_way() {
+            return Ok(None);
+        }
+        let Some(spot) = place.tree.spot(place.at())? else { return Ok(None) };
         match spot.driver().usage().await {
             Ok(Native::Done(usage)) => Ok(Some(usage)),
             Ok(Native::Declined) => {
@@ -250,5 +240,32 @@ impl View {
             }
             Err(error) => Err(spot.error(error)),
         }
+    }
+}
+
+/// A path in the Unicode form in which it is stored, or as it was asked for where nothing is there.
+async fn stored(place: &Allowed<'_, Read>) -> Result<TreePath> {
+    if place.at().is_ascii() {
+        return Ok(place.at().clone());
+    }
+    match place.find().await {
+        Ok((stored, _)) => Ok(stored.at().clone()),
+        Err(error) if error.is_not_found() => Ok(place.at().clone()),
+        Err(error) => Err(error),
+    }
+}
+
+fn apart(source: &TreePath, target: &TreePath) -> Result<()> {
+    if source.is_within(target) || target.is_within(source) {
+        return Err(Error::new(Problem::Overlap, target));
+    }
+    Ok(())
+}
+
+/// The target as it is stored, where something may be put there.
+fn free(target: Result<(TreePath, Option<Node>)>, overwrite: bool) -> Result<TreePath> {
+    match target? {
+        (target, Some(_)) if !overwrite => Err(Error::new(Problem::Exists, &target)),
+        (target, _) => Ok(target),
     }
 }

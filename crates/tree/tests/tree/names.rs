@@ -45,8 +45,8 @@ async fn a_view_with_a_root_ends_there() {
     fill(&all_of_it, &["a/u/x", "a/other"]).await;
     let view = View::new(tree, at("/a/u"), Access::ReadWrite);
     assert_eq!(names(&view, "").await.unwrap(), ["x"]);
-    assert_eq!(view.view_path(&at("/a/u/x")), Some(path("x")));
-    assert_eq!(view.view_path(&at("/a/other")), None);
+    assert_eq!(view.shown_path(&at("/a/u/x")), path("x"));
+    assert_eq!(view.shown_path(&at("/a/other")), path(""));
     assert_eq!(problem(delete(&view, "").await), Problem::MountPoint, "what is / to a user stays");
 }
 

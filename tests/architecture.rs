@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What each crate may depend on, development aside.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("davmux-driver", &[]),
+    ("davmux-metrics", &[]),
+    ("davmux-driver", &["davmux-metrics"]),
     ("davmux-driver-local", &["davmux-driver"]),
     ("davmux-driver-s3", &["davmux-driver"]),
     ("davmux-driver-opendal", &["davmux-driver"]),
@@ -12,9 +13,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("davmux-driver-testkit", &["davmux-driver", "davmux-s3-server"]),
     ("davmux-s3-server", &[]),
     ("davmux-state", &[]),
-    ("davmux-tree", &["davmux-driver", "davmux-state"]),
+    ("davmux-tree", &["davmux-driver", "davmux-state", "davmux-metrics"]),
     ("davmux-dav", &["davmux-driver", "davmux-tree", "davmux-state"]),
-    ("davmux-server", &[]),
+    ("davmux-server", &["davmux-metrics"]),
     (
         "davmux-config",
         &[
@@ -28,7 +29,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "davmux-state",
         ],
     ),
-    ("davmux", &["davmux-config", "davmux-dav", "davmux-server", "davmux-s3-server", "davmux-tree", "davmux-driver"]),
+    (
+        "davmux",
+        &[
+            "davmux-config",
+            "davmux-dav",
+            "davmux-server",
+            "davmux-s3-server",
+            "davmux-tree",
+            "davmux-driver",
+            "davmux-metrics",
+        ],
+    ),
 ];
 
 fn arrows() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {

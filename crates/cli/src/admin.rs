@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use davmux_dav::{Dav, LockScope};
-use davmux_server::{Administration, Health, Held, Refused};
-use davmux_tree::{Tree, TreePath};
+use davmux_metrics::Page;
+use davmux_server::{Administration, Health, Held, Metrics as Requests, Refused};
+use davmux_tree::{Metrics as Mounts, Tree, TreePath};
 
 /// The tree and its locks, as their administrator sees them.
 pub(crate) struct Watched {
     pub(crate) tree: Arc<Tree>,
     pub(crate) dav: Dav,
+    pub(crate) requests: Arc<Requests>,
+    pub(crate) mounts: Arc<Mounts>,
 }
 
 impl Administration for Watched {
@@ -23,6 +26,17 @@ impl Administration for Watched {
             last_error: mount.last_error.map(|(error, at)| (error, at.elapsed())),
         });
         shown.collect()
+    }
+
+    async fn measure(&self, page: &mut Page) {
+        page.gauges("davmux_build_info", "Always 1; which davmux this is.")
+            .with("version", env!("CARGO_PKG_VERSION"))
+            .value(1_u64);
+        self.requests.write(page);
+        self.mounts.write(&self.tree, page);
+        if let Ok(locks) = self.dav.locks(&TreePath::root()).await {
+            page.gauges("davmux_locks", "Locks that clients hold.").value(locks.len() as u64);
+        }
     }
 
     fn refresh(&self, path: &str) -> Result<(), Refused> {

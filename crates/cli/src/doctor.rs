@@ -166,7 +166,7 @@ async fn clients(config: &Config, mount: &Mount, storage: &dyn Administered, pap
                 ..Requester::default()
             };
             let decision = foresee(mount.options.read, &config.redirect_rules, &who, &link);
-            if decision.redirect { redirected.push(name) } else { relayed.push((name, decision.reason)) }
+            if decision.redirect { redirected.push(name) } else { relayed.push((name, decision.reason.as_str())) }
         }
         anybody |= !redirected.is_empty();
         let list = |names: &[&str]| if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };

@@ -37,14 +37,14 @@ pub(crate) async fn build(config: &Config, file: &Path) -> anyhow::Result<Built>
 
 /// Serves until a signal says to stop; `ready` is told the addresses first.
 pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let Built { tree, store, server, admin_listen, base_path, users, anonymous } = built;
+    let Built { tree, store, metrics, server, admin_listen, base_path, users, anonymous } = built;
     let drain = server.drain;
     let clock: Clock = Arc::new(SystemTime::now);
     let locks = LockTable::open(store, Arc::clone(&clock)).await.context("the locks in `state_dir` cannot be read")?;
     let options = DavOptions { base_path, locks: Arc::new(locks), clock };
     let dav = Dav::new(options).context("base_path cannot be used")?;
-    let watched = Watched { tree: Arc::clone(&tree), dav: dav.clone() };
-    let bound = Server::bind(server, App { dav, users, anonymous }).await?;
+    let bound = Server::bind(server, App { dav: dav.clone(), users, anonymous }).await?;
+    let watched = Watched { tree: Arc::clone(&tree), dav, requests: bound.metrics(), mounts: metrics };
     let admin = Server::bind_admin(admin_listen, watched).await?;
     let addresses = bound.addresses();
     for address in &addresses {

@@ -7,12 +7,12 @@ use davmux_driver::{Administered, Driver};
 use davmux_driver_local::{Local, LocalOptions};
 #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
 use davmux_driver_opendal::Opendal;
-use davmux_driver_opendal::{UpYun, UpYunOptionsError};
+use davmux_driver_opendal::{UpYun, UpYunOptions, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
-use davmux_driver_s3::{OptionsError, UploadMemory};
+use davmux_driver_s3::{OptionsError, S3Options, UploadMemory};
 use davmux_server::{Anonymous, Listen, Options};
 use davmux_state::Store;
-use davmux_tree::{Access, Tree, TreeOptions, TreePath, View};
+use davmux_tree::{Access, Metrics, MountMetrics, Tree, TreeOptions, TreePath, View};
 
 use crate::file::{Bucket, Config, Mount, Password, Storage, User};
 use crate::mistake::Position;
@@ -24,6 +24,8 @@ pub struct Built {
     pub tree: Arc<Tree>,
     /// Where the state is kept: in `state_dir`, else in memory.
     pub store: Arc<dyn Store>,
+    /// What is counted of the mounts.
+    pub metrics: Arc<Metrics>,
     /// How to serve it.
     pub server: Options,
     /// Where an administrator asks how it is.
@@ -99,10 +101,11 @@ impl Config {
     /// [`BuildError`]; nothing is left running.
     pub async fn build(&self) -> Result<Built, BuildError> {
         let memory = UploadMemory::new(self.server.upload_memory);
-        let mounts = self.mounts.clone();
+        let metrics = Arc::new(Metrics::default());
+        let (mounts, counted) = (self.mounts.clone(), Arc::clone(&metrics));
         // A driver for https reads the system's certificates.
         let made = tokio::task::spawn_blocking(move || {
-            mounts.into_iter().map(|mount| joined(mount, &memory)).collect::<Result<Vec<_>, _>>()
+            mounts.into_iter().map(|mount| joined(mount, &memory, &counted)).collect::<Result<Vec<_>, _>>()
         });
         let mounts = made.await.map_err(|error| BuildError::Panicked(error.to_string()))??;
         let store: Arc<dyn Store> = match &self.server.state_dir {
@@ -126,6 +129,7 @@ impl Config {
             anonymous,
             tree,
             store,
+            metrics,
         })
     }
 
@@ -179,24 +183,26 @@ fn view(tree: &Arc<Tree>, user: &User) -> View {
     View::new(Arc::clone(tree), user.root.clone(), user.access)
 }
 
-fn joined(mount: Mount, memory: &UploadMemory) -> Result<davmux_tree::Mount, BuildError> {
+fn joined(mount: Mount, memory: &UploadMemory, metrics: &Metrics) -> Result<davmux_tree::Mount, BuildError> {
     let Mount { at, path, options, storage } = mount;
-    match driver(storage, memory) {
-        Ok(driver) => Ok(davmux_tree::Mount::new(path, driver, options)),
+    let metrics = metrics.of(&path);
+    match driver(storage, memory, &metrics) {
+        Ok(driver) => Ok(davmux_tree::Mount::new(path, driver, options).counted(metrics)),
         Err(source) => Err(BuildError::Mount { at, path, source }),
     }
 }
 
 /// One arm a driver.
-fn driver(storage: Storage, memory: &UploadMemory) -> Result<Arc<dyn Driver>, DriverError> {
+fn driver(storage: Storage, memory: &UploadMemory, metrics: &MountMetrics) -> Result<Arc<dyn Driver>, DriverError> {
     Ok(match storage {
         Storage::Local(folder) => Arc::new(Local::new(LocalOptions { root: folder.root_folder_path })),
         Storage::S3(bucket) => {
             let Bucket { options, placeholder } = *bucket;
+            let options = S3Options { calls: metrics.calls.clone(), ..options };
             let bucket: Arc<dyn Driver> = davmux_driver_s3::open(options, memory.clone())?;
             marked(bucket, placeholder)?
         }
-        Storage::UpYun(options) => Arc::new(UpYun::open(*options)?),
+        Storage::UpYun(options) => Arc::new(UpYun::open(UpYunOptions { calls: metrics.calls.clone(), ..*options })?),
         #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
         Storage::Opendal(service) => marked(Arc::new(Opendal::open(&service.options)?), service.placeholder)?,
     })

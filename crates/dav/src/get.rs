@@ -171,7 +171,7 @@ async fn answer(call: &Call, opened: Result<Opened, Error>, wanted: Option<ByteR
             response
         }
     };
-    response.extensions_mut().insert(ReadDecision { redirect: decision.redirect, reason: decision.reason });
+    response.extensions_mut().insert(ReadDecision { redirect: decision.redirect, reason: decision.reason.as_str() });
     Ok(response)
 }
 

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use davmux_driver::{Calls, Op};
 use futures_core::Stream;
 use http::{Request, Response};
 use http_body::Body as _;
@@ -79,14 +80,16 @@ impl fmt::Display for NoAnswer {
 }
 
 /// Sends one request and waits for the head of its answer. It counts as one call.
-pub(crate) async fn send(http: &Http, request: Request<Bytes>) -> Result<Response<Incoming>, NoAnswer> {
+pub(crate) async fn send(http: &Http, calls: &Calls, request: Request<Bytes>) -> Result<Response<Incoming>, NoAnswer> {
     let carried = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
     let patience = ANSWER.saturating_add(Duration::from_secs(carried / SLOWEST));
-    davmux_driver::meter::count_call();
-    match tokio::time::timeout(patience, http.request(request.map(Full::new))).await {
-        Err(_) => Err(NoAnswer::Timeout),
-        Ok(answer) => answer.map_err(|error| NoAnswer::Connection(chain(&error))),
-    }
+    let call = calls.begin(Op::of(request.method().as_str()));
+    let answer = match tokio::time::timeout(patience, http.request(request.map(Full::new))).await {
+        Err(_) => return Err(NoAnswer::Timeout),
+        Ok(answer) => answer.map_err(|error| NoAnswer::Connection(chain(&error)))?,
+    };
+    call.answered(answer.status().as_u16());
+    Ok(answer)
 }
 
 /// What an answer that is an error says, or what of it came in time: the status alone tells the most.

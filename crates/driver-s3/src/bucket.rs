@@ -9,7 +9,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
-use davmux_driver::{Entry, Error, Etag, Kind, Metadata, RelPath, Result};
+use davmux_driver::{Calls, Entry, Error, Etag, Kind, Metadata, RelPath, Result};
 use http::uri::Scheme;
 use tokio::sync::Semaphore;
 
@@ -67,6 +67,7 @@ pub(crate) struct Bucket {
     pub(crate) b2_api: Place,
     /// Held by each UploadPartCopy under way.
     pub(crate) ranges: Semaphore,
+    pub(crate) calls: Calls,
 }
 
 /// The host that stands in links instead of the endpoint's.
@@ -90,7 +91,7 @@ impl Bucket {
         let clock = Arc::new(StorageClock::new(&name));
         Ok(Self {
             http: read::http()?,
-            client: client::build(&service, &clock, &name, &region, path_style, &keys, &options.settings),
+            client: client::build(&service, &clock, &name, &region, path_style, &keys, options),
             endpoint: if path_style { service.with_bucket_in_path(&name) } else { service.with_bucket_in_host(&name) },
             name,
             provider,
@@ -108,6 +109,7 @@ impl Bucket {
             habits: Habits::default(),
             b2_api,
             ranges: Semaphore::new(RANGES_AT_ONCE),
+            calls: options.calls.clone(),
         })
     }
 

@@ -15,25 +15,29 @@ use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
-    BeforeTransmitInterceptorContextRef, InterceptorContext,
+    BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+    InterceptorContext,
 };
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::retry::ErrorKind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use davmux_driver::{Call, Calls, Op};
 use http_body_util::Limited;
 use md5::{Digest as _, Md5};
 
+use crate::S3Options;
 use crate::clock::{HearClock, RetryInTime, StorageClock};
 use crate::credentials::{CopySignerToAnswer, ForSdk, Keys, RetryWithNewKeys};
 use crate::error::wait;
 use crate::place::Place;
 use crate::resolve::Resolver;
-use crate::settings::{ObjectSettings, PutOn};
+use crate::settings::PutOn;
 
 /// Until a connection stands.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);
@@ -62,7 +66,7 @@ pub(crate) fn build(
     region: &str,
     path_style: bool,
     keys: &Arc<Keys>,
-    settings: &ObjectSettings,
+    options: &S3Options,
 ) -> Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS)
@@ -92,9 +96,9 @@ pub(crate) fn build(
         // Bodies are in memory and attempts are bounded, so a stalled one ends without it.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_classifier(AsAsked)
-        .interceptor(CountCalls)
+        .interceptor(CountCalls(options.calls.clone()))
         .interceptor(AsAllTakeIt)
-        .interceptor(PutOn(settings.clone()))
+        .interceptor(PutOn(options.settings.clone()))
         .interceptor(FitAnswer)
         .interceptor(HearClock(Arc::clone(clock)))
         .retry_classifier(RetryInTime)
@@ -144,9 +148,17 @@ impl Intercept for Attempts {
     }
 }
 
-/// Counts each attempt that is sent, on the meter of the task that awaits the call.
+/// Counts each attempt that is sent, what became of it, and how long that took.
 #[derive(Debug)]
-struct CountCalls;
+struct CountCalls(Calls);
+
+/// The attempt that is under way. One whose call is dropped goes with the call's configuration, and counts then.
+#[derive(Debug)]
+struct UnderWay(Option<Call>);
+
+impl Storable for UnderWay {
+    type Storer = StoreReplace<Self>;
+}
 
 impl Intercept for CountCalls {
     fn name(&self) -> &'static str {
@@ -157,9 +169,33 @@ impl Intercept for CountCalls {
         &self,
         _context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        davmux_driver::meter::count_call();
+        let op = config.load::<Metadata>().map_or(Op::Other, |call| Op::of(call.name()));
+        config.interceptor_state().store_put(UnderWay(Some(self.0.begin(op))));
+        Ok(())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(call) = config.get_mut_from_interceptor_state::<UnderWay>().and_then(|attempt| attempt.0.take()) {
+            call.answered(context.response().status().as_u16());
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        _context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // One that is still here had no answer. The pause before the next is no part of it.
+        drop(config.get_mut_from_interceptor_state::<UnderWay>().and_then(|attempt| attempt.0.take()));
         Ok(())
     }
 }

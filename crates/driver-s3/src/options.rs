@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use davmux_driver::RelPath;
+use davmux_driver::{Calls, RelPath};
 
 use crate::credentials::{Chain, Keys, Source};
 use crate::provider::{Overrides, Provider};
@@ -99,6 +99,8 @@ pub struct S3Options {
     pub upload_parallelism: usize,
     /// Base URL of Backblaze's native API, for a bucket of B2. `None`: `https://api.backblazeb2.com`.
     pub b2_api: Option<String>,
+    /// Where the calls are counted.
+    pub calls: Calls,
 }
 
 impl S3Options {
@@ -125,6 +127,7 @@ impl S3Options {
             part_size: None,
             upload_parallelism: 4,
             b2_api: None,
+            calls: Calls::default(),
         }
     }
 

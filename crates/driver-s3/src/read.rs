@@ -10,7 +10,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use davmux_driver::{
-    Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Expect, Kind, ReadReply, ReadRequest, RelPath, Result,
+    Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Expect, Kind, Op, ReadReply, ReadRequest, RelPath,
+    Result,
 };
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
@@ -205,11 +206,13 @@ async fn exchange(
     // The bytes as they are stored. No signature covers it: Google's front end rewrites it.
     request = request.header(header::ACCEPT_ENCODING, if bucket.habits.unpacks() { "gzip" } else { "identity" });
     let request = request.body(Full::default()).map_err(|error| Failure::nonsense(error.to_string()))?;
-    davmux_driver::meter::count_call();
-    match tokio::time::timeout(ATTEMPT, http.request(request)).await {
-        Err(_) => Err(Failure::timeout()),
-        Ok(answer) => answer.map_err(|error| Failure::connection(&error)),
-    }
+    let call = bucket.calls.begin(Op::GetObject);
+    let answer = match tokio::time::timeout(ATTEMPT, http.request(request)).await {
+        Err(_) => return Err(Failure::timeout()),
+        Ok(answer) => answer.map_err(|error| Failure::connection(&error))?,
+    };
+    call.answered(answer.status().as_u16());
+    Ok(answer)
 }
 
 /// Whether these are not the bytes that are stored: Google unpacks what was stored with gzip for those who do not say

@@ -25,6 +25,7 @@
 //! `docs/writing-a-driver.md` leads through a new driver; the `davmux-driver-testkit` crate proves it.
 
 mod admin;
+mod calls;
 mod driver;
 mod entry;
 mod error;
@@ -36,6 +37,7 @@ mod read;
 mod upload;
 
 pub use admin::{Admin, Administered, CorsRule, UploadInProgress, UploadPages};
+pub use calls::{Call, Calls, Op};
 pub use driver::{Capabilities, Driver, Expect, Native, Page, Pages, Removal, Usage};
 pub use entry::{Checksums, Entry, Etag, Kind, Metadata};
 pub use error::{Error, ErrorKind, Result};

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::metrics::{Metrics, Way};
 use crate::wire::Wire;
 use crate::{Body, BoxError};
 
@@ -38,6 +39,9 @@ impl fmt::Debug for AccessNote {
         f.debug_struct("AccessNote").field("read", &self.read).field("backend_calls", &calls).finish()
     }
 }
+
+/// The status in the line of a client that left before there was one.
+const LEFT: u16 = 499;
 
 /// How a response ended.
 enum Outcome {
@@ -60,11 +64,20 @@ pub(crate) struct AccessLine {
     bytes: u64,
     outcome: Outcome,
     note: Option<AccessNote>,
+    metrics: Arc<Metrics>,
 }
 
 impl AccessLine {
-    pub(crate) fn new(method: Method, uri: Uri, user_agent: Option<HeaderValue>, client: Option<IpAddr>) -> Self {
+    pub(crate) fn new(
+        method: Method,
+        uri: Uri,
+        user_agent: Option<HeaderValue>,
+        client: Option<IpAddr>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        metrics.begun();
         Self {
+            metrics,
             started: Instant::now(),
             method,
             uri,
@@ -82,6 +95,9 @@ impl AccessLine {
 
 impl Drop for AccessLine {
     fn drop(&mut self) {
+        let status = self.status.map_or(LEFT, |status| status.as_u16());
+        let took = self.started.elapsed();
+        self.metrics.ended(&self.method, status, took);
         if self.quiet {
             return;
         }
@@ -97,9 +113,9 @@ impl Drop for AccessLine {
             target: "access",
             method = self.method.as_str(),
             path = self.uri.path(),
-            status = self.status.map_or(499, |status| status.as_u16()),
+            status,
             bytes = self.bytes,
-            duration_ms = self.started.elapsed().as_micros() as f64 / 1000.0,
+            duration_ms = took.as_micros() as f64 / 1000.0,
             client = self.client.as_ref().map(tracing::field::display),
             user = self.user.as_deref(),
             user_agent = user_agent.as_deref(),
@@ -130,6 +146,7 @@ pub(crate) struct LoggedBody {
     left: Option<u64>,
     /// Raised when the body fails and only a reset can show that.
     reset: Option<Arc<Wire>>,
+    way: Way,
     line: AccessLine,
 }
 
@@ -149,7 +166,12 @@ impl LoggedBody {
         let said = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let left = said.or(response.body().size_hint().exact());
         let reset = reset.filter(|_| left.is_none());
-        response.map(|body| Self { body, left, reset, line })
+        let way = match line.note.as_ref().and_then(|note| note.read.as_ref()) {
+            Some((done, _)) if done == "redirect" => Way::Redirect,
+            Some(_) => Way::Relay,
+            None => Way::Other,
+        };
+        response.map(|body| Self { body, left, reset, way, line })
     }
 
     fn fail(&mut self, error: String) {
@@ -177,6 +199,7 @@ impl http_body::Body for LoggedBody {
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.line.bytes += length;
+                this.line.metrics.sent(this.way, length);
                 this.left = this.left.map(|left| left.saturating_sub(length));
                 if this.left == Some(0) || this.body.is_end_stream() {
                     this.line.outcome = Outcome::Complete;

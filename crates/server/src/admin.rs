@@ -1,8 +1,8 @@
-//! What an administrator and their tools ask, on a listener of its own: whether all is well, to forget what is cached, and
-//! which locks there are.
+//! What an administrator and their tools ask, on a listener of its own: whether all is well, what was counted, to forget
+//! what is cached, and which locks there are.
 //!
-//! There are no passwords here. Whether all is well is told to whoever reaches the address, as probes come from other
-//! machines; the rest is for this machine alone: for a peer on loopback or a Unix socket, that no proxy stands between.
+//! There are no passwords here. Whether all is well and what was counted is told to whoever reaches the address, as probes
+//! come from other machines; the rest is for this machine alone: for a peer on loopback or a Unix socket, that no proxy stands between.
 //! A web page that such a peer's browser shows is kept out too: one of another site says so by `Origin` or
 //! `Sec-Fetch-Site`, and one that had its own name resolved to this address (DNS rebinding) by the name in `Host`.
 
@@ -10,13 +10,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use davmux_metrics::{Format, Page};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Map, Value, json};
 
 use crate::{Anonymous, Application, Body, Bound, Caller, Handle, Listen, Options, Prepared};
-use crate::{RequestBody, Result, Server};
+use crate::{RequestBody, Result, Server, process};
 
 /// How long the requests in flight may go on after a shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -25,6 +26,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub trait Administration: Send + Sync + 'static {
     /// How each part of what is served is. Takes a few seconds at most.
     fn health(&self) -> impl Future<Output = Vec<Health>> + Send;
+
+    /// Writes what is counted of what is served.
+    fn measure(&self, page: &mut Page) -> impl Future<Output = ()> + Send;
 
     /// Forgets what is known of the folder at a path and of all below it.
     ///
@@ -115,8 +119,8 @@ fn options(listen: Option<Listen>) -> Options {
     if let Some(address) = listen.as_ref().filter(|listen| listen.is_reachable_from_outside()) {
         tracing::warn!(
             %address,
-            "other machines can reach admin_listen: they are told which mounts there are and what is wrong with them, and \
-             nothing else"
+            "other machines can reach admin_listen: they are told which mounts there are, what is wrong with them and how \
+             often they are used, and nothing else"
         );
     }
     Options {
@@ -137,6 +141,10 @@ impl<A: Administration> Application for Admin<A> {
                 Some(refused) => refused,
                 None => readiness(&self.0.health().await, query(&parts, "mount").as_deref()),
             },
+            "/metrics" => match reading(&parts) {
+                Some(refused) => refused,
+                None => self.metrics(&parts.headers).await,
+            },
             "/refresh" => match allowed(&parts, &[Method::POST]).or_else(|| from_elsewhere(&parts.headers, &caller)) {
                 Some(refused) => refused,
                 None => self.refresh(query(&parts, "path").as_deref().unwrap_or("/")),
@@ -151,12 +159,30 @@ impl<A: Administration> Application for Admin<A> {
                     (None, path) => self.locks(path.as_deref().unwrap_or("/")).await,
                 }
             }
-            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz, /refresh and /locks\n"),
+            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz, /metrics, /refresh and /locks\n"),
         }
     }
 }
 
 impl<A: Administration> Admin<A> {
+    async fn metrics(&self, headers: &HeaderMap) -> Response<Body> {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let format = Format::of(accept);
+        let mut page = Page::new(format);
+        self.0.measure(&mut page).await;
+        let written = tokio::task::spawn_blocking(move || {
+            process::write(&mut page);
+            page.finish()
+        });
+        let Ok(written) = written.await else {
+            return text(StatusCode::INTERNAL_SERVER_ERROR, "the numbers cannot be written\n");
+        };
+        let mut response = text(StatusCode::OK, written);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+        response
+    }
+
     fn refresh(&self, path: &str) -> Response<Body> {
         match self.0.refresh(path) {
             Ok(()) => {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::Listener;
 use crate::service::{Served, Service};
-use crate::{Application, Listen, Options, Result};
+use crate::{Application, Listen, Metrics, Options, Result};
 
 /// What the accepting side is told.
 pub(crate) struct Change {
@@ -58,6 +58,11 @@ impl<A> Handle<A> {
 }
 
 impl<A: Application> Handle<A> {
+    /// What is counted here. It outlives what is replaced.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.service.metrics)
+    }
+
     /// Checks the options and binds the addresses that are new; nothing has changed yet, and nothing has if what this
     /// answers is dropped.
     ///

@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::BoxError;
+use crate::{BoxError, Metrics};
 
 /// Bytes of an unwanted body that are read at most.
 const MOST_DROPPED: u64 = 1024 * 1024;
@@ -33,14 +33,15 @@ pub struct RequestBody {
     body: Option<Incoming>,
     silence: Option<Pin<Box<Sleep>>>,
     leftover: Option<Leftover>,
+    metrics: Arc<Metrics>,
 }
 
 impl RequestBody {
     /// The body, and what to tell once the response is made; `None` where nothing will be left over.
-    pub(crate) fn new(body: Incoming, version: Version) -> (Self, Option<Leftover>) {
+    pub(crate) fn new(body: Incoming, version: Version, metrics: Arc<Metrics>) -> (Self, Option<Leftover>) {
         // HTTP/2 resets the one stream and the others go on.
         let leftover = (version < Version::HTTP_2 && !body.is_end_stream()).then(Leftover::default);
-        (Self { body: Some(body), silence: None, leftover: leftover.clone() }, leftover)
+        (Self { body: Some(body), silence: None, leftover: leftover.clone(), metrics }, leftover)
     }
 
     /// The body as it is, before anybody asked for it.
@@ -57,8 +58,9 @@ impl Body for RequestBody {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            if !matches!(frame, Some(Ok(_))) {
-                this.body = None;
+            match &frame {
+                Some(Ok(frame)) => this.metrics.received(frame.data_ref().map_or(0, |data| data.len() as u64)),
+                Some(Err(_)) | None => this.body = None,
             }
             this.silence = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));

@@ -26,7 +26,7 @@ use crate::listen::{Listener, Socket, Stream};
 use crate::replace::{Change, Handle};
 use crate::service::{Served, Service};
 use crate::wire::{Target, Wire};
-use crate::{Application, Listen, Options, Result};
+use crate::{Application, Listen, Metrics, Options, Result};
 
 /// The request line and all header fields together, in bytes, on both protocols; above it 431.
 const MOST_HEADER: u32 = 64 * 1024;
@@ -64,7 +64,10 @@ impl Server {
             listeners.push((listen.clone(), Listener::bind(listen).await?));
         }
         let listen = options.listen.clone();
-        let service = Arc::new(Service { current: ArcSwap::from_pointee(Served::new(options, application)?) });
+        let service = Arc::new(Service {
+            current: ArcSwap::from_pointee(Served::new(options, application)?),
+            metrics: Arc::default(),
+        });
         let (handle, changes) = Handle::new(service, listen);
         Ok(Bound { listeners, handle, changes })
     }
@@ -100,6 +103,11 @@ impl<A: Application> Bound<A> {
     /// By which what is served can be replaced while it is served.
     pub fn handle(&self) -> Handle<A> {
         self.handle.clone()
+    }
+
+    /// What is counted here, from now on.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.handle.metrics()
     }
 
     /// Serves until `shutdown` resolves. Then the listening sockets and idle connections are closed, and requests in flight
@@ -223,9 +231,11 @@ impl<A: Application> Acceptor<A> {
     fn connection(&self, stream: Stream, peer: Option<IpAddr>) -> impl Future<Output = ()> + Send + 'static {
         let service = Arc::clone(&self.service);
         let protocols = service.current.load().protocols.clone();
+        let metrics = Arc::clone(&service.metrics);
         // A token of its own: asking the shared one would make all connections meet at one lock.
         let (stop, cut) = (self.stop.child_token(), self.cut.clone());
         async move {
+            let _counted = metrics.connected();
             let wire = Arc::new(Wire::new());
             let socket = Socket::new(stream, Arc::clone(&wire));
             let shared = Arc::clone(&service);
@@ -248,9 +258,7 @@ impl<A: Application> Acceptor<A> {
                 }
             };
             if let Err(error) = ended {
-                if shared.current.load().access_log {
-                    refused_unread(&error, peer);
-                }
+                refused_unread(&error, peer, &metrics, shared.current.load().access_log);
                 // A client that leaves is no event; what it asked for has its line in the access log.
                 tracing::debug!(?peer, error = chain(&error), "a connection ended early");
             }
@@ -258,14 +266,17 @@ impl<A: Application> Acceptor<A> {
     }
 }
 
-/// The line of a request that could not be read: hyper has answered it, and nobody else saw it.
-fn refused_unread(error: &hyper::Error, peer: Option<IpAddr>) {
+/// Counts a request that could not be read, and writes its line: hyper has answered it, and nobody else saw it.
+fn refused_unread(error: &hyper::Error, peer: Option<IpAddr>, metrics: &Metrics, logged: bool) {
     let status = match () {
         () if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         () if error.is_parse() => StatusCode::BAD_REQUEST,
         () => return,
     };
-    access_log::unread(status, peer, &chain(error));
+    metrics.unread(status.as_u16());
+    if logged {
+        access_log::unread(status, peer, &chain(error));
+    }
 }
 
 fn concerns_one_connection(error: &io::Error) -> bool {

@@ -19,7 +19,9 @@ use crate::credentials::{Checked, Credentials};
 use crate::forwarded::origin;
 use crate::server::Protocols;
 use crate::wire::{Target, Wire};
-use crate::{Anonymous, Application, Body, Caller, Error, Identity, Options, RequestBody, Scheme};
+use crate::{
+    Anonymous, Application, AuthFailure, Body, Caller, Error, Identity, Metrics, Options, RequestBody, Scheme,
+};
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
 
@@ -27,6 +29,7 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\",
 pub(crate) struct Service<A> {
     /// Taken once by each request, which keeps it to its end.
     pub(crate) current: ArcSwap<Served<A>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// What a reload replaces, as a whole.
@@ -72,18 +75,19 @@ impl<A: Application> Service<A> {
         let origin = origin(&parts, peer, &served.trusted_proxies);
         let user_agent = parts.headers.get(header::USER_AGENT).cloned();
         let client = origin.client.or(peer);
-        let mut line = AccessLine::new(parts.method.clone(), parts.uri.clone(), user_agent, client);
+        let mut line =
+            AccessLine::new(parts.method.clone(), parts.uri.clone(), user_agent, client, Arc::clone(&self.metrics));
         line.quiet = !served.access_log;
         if let Some(authorization) = parts.headers.get_mut(header::AUTHORIZATION) {
             authorization.set_sensitive(true);
         }
-        let (body, leftover) = RequestBody::new(body, version);
+        let (body, leftover) = RequestBody::new(body, version, Arc::clone(&self.metrics));
         // Kept only where it is needed, so that a plain GET does not pay for it.
         let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
 
         let identified = match refused(&parts, target) {
             Some(refusal) => Err(refusal),
-            None => served.identify(&parts).await,
+            None => served.identify(&parts, &self.metrics).await,
         };
         let mut response = match identified {
             Ok(identity) => {
@@ -119,7 +123,7 @@ impl<A: Application> Service<A> {
 }
 
 impl<A: Application> Served<A> {
-    async fn identify(&self, parts: &Parts) -> Result<Identity, Response<Body>> {
+    async fn identify(&self, parts: &Parts, metrics: &Metrics) -> Result<Identity, Response<Body>> {
         let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
             return if self.anonymous || self.application.is_open(parts) {
                 Ok(Identity::Anonymous)
@@ -129,8 +133,12 @@ impl<A: Application> Served<A> {
         };
         match self.credentials.check(authorization).await {
             Checked::User(name) => Ok(Identity::User(name)),
-            Checked::Wrong => Err(unauthorized()),
+            Checked::Wrong => {
+                metrics.auth_failed(AuthFailure::WrongPassword);
+                Err(unauthorized())
+            }
             Checked::Busy => {
+                metrics.auth_failed(AuthFailure::Busy);
                 let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many passwords wait to be checked\n");
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 Err(response)

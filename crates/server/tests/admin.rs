@@ -28,6 +28,10 @@ impl Administration for Served {
         vec![mount("/films"), mount("/documents")]
     }
 
+    async fn measure(&self, page: &mut davmux_metrics::Page) {
+        page.gauges("davmux_of_the_tree", "What the application counts.").value(7_u64);
+    }
+
     fn refresh(&self, path: &str) -> Result<(), Refused> {
         match path {
             "/nowhere" => Err(Refused::Nowhere),

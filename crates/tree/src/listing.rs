@@ -16,6 +16,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 
 use crate::cache::{Folder, Kept, LARGEST_LISTING, Members, Stamp};
+use crate::metrics::Listed;
 use crate::mounts::Spot;
 use crate::tree::Tree;
 use crate::walk::has_real_dirs;
@@ -34,12 +35,16 @@ const WINDOW: usize = 4;
 pub(crate) async fn members(tree: &Arc<Tree>, spot: &Spot) -> Result<Listing> {
     if let Some(folder) = tree.cache.listing(&spot.path) {
         match folder.pending() {
-            0 => return Ok(from_memory(&folder)),
+            0 => {
+                spot.mount.metrics().listed(Listed::Hit);
+                return Ok(from_memory(&folder));
+            }
             // The storage did not tell the times of files that were just written. One listing tells all of them.
             _ => tree.cache.forget_listing(&spot.path),
         }
     }
     if spot.ttl().is_zero() {
+        spot.mount.metrics().listed(Listed::Off);
         return first_page(straight(tree, spot)).await;
     }
     let stamp = tree.cache.stamp(&spot.path.parent().unwrap_or_else(TreePath::root));
@@ -204,8 +209,10 @@ impl Reader {
             && tree.cache.stands(load.stamp)
             && let Some(reader) = Self::of(&load)
         {
+            spot.mount.metrics().listed(Listed::Joined);
             return reader;
         }
+        spot.mount.metrics().listed(Listed::Miss);
         let load = Arc::new(Load {
             stamp: tree.cache.stamp(&spot.path),
             state: Mutex::new(State::default()),

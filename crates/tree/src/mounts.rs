@@ -8,7 +8,7 @@ use davmux_driver::{Driver, ErrorKind, Link, RelPath};
 
 use crate::bandwidth::Gates;
 use crate::redirect::ReadPolicy;
-use crate::{Bandwidth, Error, Junk, Relays, TreePath};
+use crate::{Bandwidth, Error, Junk, MountMetrics, Relays, TreePath};
 
 /// A path in the tree, the driver behind it, and how it is served.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub struct Mount {
     last_error: Mutex<Option<(String, Instant)>>,
     told_of_short_links: Once,
     gates: Gates,
+    metrics: Arc<MountMetrics>,
 }
 
 /// How a mount is served.
@@ -72,7 +73,18 @@ impl Mount {
             trouble: Mutex::new(None),
             last_error: Mutex::new(None),
             told_of_short_links: Once::new(),
+            metrics: Arc::default(),
         }
+    }
+
+    /// The same, counted there.
+    #[must_use]
+    pub fn counted(self, metrics: Arc<MountMetrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    pub(crate) fn metrics(&self) -> &MountMetrics {
+        &self.metrics
     }
 
     /// Where it is in the tree.
@@ -123,6 +135,11 @@ impl Mount {
             }
         }
         Error::storage(path, error)
+    }
+
+    /// Whether the storage was in trouble when it was last asked for anything.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// What the storage said when it last was in trouble, and when that was.

@@ -17,7 +17,7 @@ use crate::bandwidth::throttled;
 use crate::cache::{Kept, Known};
 use crate::kept::is_version;
 use crate::mounts::Spot;
-use crate::redirect::{self, Decision, Requester};
+use crate::redirect::{self, Decision, Reason, Requester};
 use crate::relays::Seat;
 use crate::resume::{Rest, resuming};
 use crate::tree::Tree;
@@ -81,9 +81,15 @@ impl Tree {
             Some(spot) if !self.mounts.is_fixed(path) => spot,
             _ => return Err(Error::new(Problem::Storage(ErrorKind::IsDir), path)),
         };
+        let opened = self.open_at(path, &spot, request).await?;
+        spot.mount.metrics().opened(opened.decision);
+        Ok(opened)
+    }
+
+    async fn open_at(&self, path: &TreePath, spot: &Spot, request: OpenRequest<'_>) -> Result<Opened> {
         let verdict = redirect::judge(spot.mount.options().read, &self.rules, request.requester);
         if !verdict.decision.redirect {
-            return self.relay(&spot, request, verdict.decision).await;
+            return self.relay(spot, request, verdict.decision).await;
         }
         let looked;
         let node = match request.node {
@@ -98,11 +104,11 @@ impl Tree {
         }
         let request = OpenRequest { node: Some(node), ..request };
         if !verdict.allows_size(node.size) {
-            return self.relay(&spot, request, Decision::relay("small")).await;
+            return self.relay(spot, request, Decision::relay(Reason::Small)).await;
         }
         let now = SystemTime::now();
-        let Native::Done(link) = self.links.link(&spot, node, now).await? else {
-            return self.relay(&spot, request, Decision::relay("no-link")).await;
+        let Native::Done(link) = self.links.link(spot, node, now).await? else {
+            return self.relay(spot, request, Decision::relay(Reason::NoLink)).await;
         };
         let short = redirect::is_short(&link, spot.mount.options().link_life, now);
         if short {
@@ -110,7 +116,7 @@ impl Tree {
         }
         let decision = verdict.on(&link, short, request.requester);
         if !decision.redirect {
-            return self.relay(&spot, request, decision).await;
+            return self.relay(spot, request, decision).await;
         }
         Ok(Opened { node: node.clone(), source: Source::Redirect(link), decision })
     }

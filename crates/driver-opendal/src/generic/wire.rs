@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use davmux_driver::Calls;
 use davmux_driver::meter::Meter;
 use http::{Method, Request, Response, StatusCode};
 use opendal_core::raw::BoxedStaticFuture;
@@ -18,10 +19,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// What opendal's services need to do their work.
 pub(crate) fn context() -> Result<OperationContext, NoRoots> {
     client()?;
-    Ok(OperationContext::from_parts(HttpTransporter::new(Wire), Executor::with(Tasks)))
+    Ok(OperationContext::from_parts(HttpTransporter::new(Wire(Calls::default())), Executor::with(Tasks)))
 }
 
-struct Wire;
+/// Its calls count for the request that they are made for, and by operation for nobody.
+struct Wire(Calls);
 
 impl HttpTransport for Wire {
     async fn fetch(&self, request: Request<Buffer>) -> opendal_core::Result<Response<HttpBody>> {
@@ -38,7 +40,7 @@ impl HttpTransport for Wire {
             *request.method_mut() = parts.method.clone();
             *request.uri_mut() = parts.uri.clone();
             *request.headers_mut() = parts.headers.clone();
-            let answer = send(http, request).await;
+            let answer = send(http, &self.0, request).await;
             let passing = match &answer {
                 Ok(answer) => matches!(
                     answer.status(),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use davmux_driver::Calls;
 use davmux_driver::meter::Meter;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header, request};
@@ -38,6 +39,7 @@ type Amend = Box<dyn Fn(&mut HeaderMap) + Send + Sync>;
 /// One operation.
 pub(crate) struct Call {
     host: Host,
+    calls: Calls,
     amend: Amend,
     /// The same request twice does what it does once.
     repeatable: bool,
@@ -82,8 +84,9 @@ impl fmt::Debug for Call {
 
 impl Call {
     /// An operation whose requests are sent as they are.
-    pub(crate) fn new(host: &Host) -> Self {
-        Self { host: host.clone(), amend: Box::new(|_| ()), repeatable: true, seen: Mutex::default() }
+    pub(crate) fn new(host: &Host, calls: &Calls) -> Self {
+        let (host, calls) = (host.clone(), calls.clone());
+        Self { host, calls, amend: Box::new(|_| ()), repeatable: true, seen: Mutex::default() }
     }
 
     /// With other headers.
@@ -133,7 +136,7 @@ impl Call {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            let trouble = match send(http, again(&parts, &uri, body.clone())).await {
+            let trouble = match send(http, &self.calls, again(&parts, &uri, body.clone())).await {
                 Ok(answer) if answer.status().is_success() => {
                     self.seen().headers = answer.headers().clone();
                     return Ok(answer.map(opendal_body));

@@ -51,7 +51,13 @@ impl UpYun {
             .password(options.password.reveal());
         let service = builder.build().map_err(|error| UpYunOptionsError::Service(error.message().to_owned()))?;
         let service: Servicer = Arc::new(service);
-        let place = Place { service, bucket: bucket.to_owned(), host: options.api()?, root: options.root()? };
+        let place = Place {
+            service,
+            bucket: bucket.to_owned(),
+            host: options.api()?,
+            calls: options.calls.clone(),
+            root: options.root()?,
+        };
         let named = options.named_links;
         let links = options.bound_host()?.map(|host| Links { host, token: options.link_token.clone(), named });
         let capabilities =

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use davmux_driver::RelPath;
+use davmux_driver::{Calls, RelPath};
 use http::Uri;
 use http::uri::Scheme;
 
@@ -53,6 +53,8 @@ pub struct UpYunOptions {
     pub named_links: bool,
     /// The folder that is the storage's root; slashes at its ends do not matter, and empty is the whole service.
     pub root_folder_path: String,
+    /// Where the calls are counted.
+    pub calls: Calls,
 }
 
 impl UpYunOptions {
@@ -67,6 +69,7 @@ impl UpYunOptions {
             link_token: None,
             named_links: false,
             root_folder_path: String::new(),
+            calls: Calls::default(),
         }
     }
 

@@ -15,6 +15,7 @@ pub(crate) struct Place {
     pub(crate) service: Servicer,
     pub(crate) bucket: String,
     pub(crate) host: Host,
+    pub(crate) calls: Calls,
     pub(crate) root: RelPath,
 }
 
@@ -46,7 +47,7 @@ impl Place {
 
     /// A new operation.
     pub(crate) fn call(&self) -> Call {
-        Call::new(&self.host)
+        Call::new(&self.host, &self.calls)
     }
 
     /// Looks at a file or folder that is not the root: one call, and a second one where nothing is there.

@@ -57,21 +57,51 @@ pub struct Requester<'a> {
     pub wish: Option<bool>,
 }
 
-/// What was decided, and why; both stand in the access log.
+davmux_metrics::label! {
+    /// Why a GET was redirected or relayed.
+    pub enum Reason: "reason" {
+        /// The mount's `read` says so.
+        Mount = "mount",
+        /// The request asked for it: `?redirect=`.
+        Asked = "asked",
+        /// One of `redirect_rules` says so.
+        Rule = "rule",
+        /// The built-in table knows the client.
+        Client = "client",
+        /// The built-in table does not know the client.
+        UnknownClient = "unknown-client",
+        /// The file is at most [`SMALL`].
+        Small = "small",
+        /// The storage makes no links.
+        NoLink = "no-link",
+        /// The link has no host.
+        NoHost = "no-host",
+        /// The client speaks https and the link does not.
+        HttpsToHttp = "https-to-http",
+        /// The client may not reach the link's host.
+        UnreachableHost = "unreachable-host",
+        /// The client would carry its credentials to the link's host.
+        CarriesAuthorization = "carries-authorization",
+        /// The link ends too early for a client that seeks on it.
+        ShortLink = "short-link",
+    }
+}
+
+/// What was decided, and why; both stand in the access log and in a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Redirect, or relay.
     pub redirect: bool,
-    /// One of a fixed set of words, usable as a metric's label.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Reason,
 }
 
 impl Decision {
-    pub(crate) const fn relay(reason: &'static str) -> Self {
+    pub(crate) const fn relay(reason: Reason) -> Self {
         Self { redirect: false, reason }
     }
 
-    pub(crate) const fn redirect(reason: &'static str) -> Self {
+    pub(crate) const fn redirect(reason: Reason) -> Self {
         Self { redirect: true, reason }
     }
 }
@@ -96,22 +126,22 @@ pub(crate) fn judge(policy: ReadPolicy, rules: &[RedirectRule], who: &Requester<
         forced,
     };
     match (policy, who.wish) {
-        (ReadPolicy::Relay, _) => return verdict(Decision::relay("mount"), false),
-        (_, Some(false)) => return verdict(Decision::relay("asked"), false),
-        (ReadPolicy::Redirect, _) => return verdict(Decision::redirect("mount"), true),
-        (ReadPolicy::Auto, Some(true)) => return verdict(Decision::redirect("asked"), true),
+        (ReadPolicy::Relay, _) => return verdict(Decision::relay(Reason::Mount), false),
+        (_, Some(false)) => return verdict(Decision::relay(Reason::Asked), false),
+        (ReadPolicy::Redirect, _) => return verdict(Decision::redirect(Reason::Mount), true),
+        (ReadPolicy::Auto, Some(true)) => return verdict(Decision::redirect(Reason::Asked), true),
         (ReadPolicy::Auto, None) => {}
     }
     if let Some(rule) = rules.iter().find(|rule| rule.user_agent.is_match(who.user_agent)) {
-        let decision = if rule.redirect { Decision::redirect("rule") } else { Decision::relay("rule") };
+        let decision = if rule.redirect { Decision::redirect(Reason::Rule) } else { Decision::relay(Reason::Rule) };
         return verdict(decision, false);
     }
     match row {
         Some(row) if row.follow == Follow::Yes => {
-            Verdict { needs_long_link: row.seek.is_on_link(who), ..verdict(Decision::redirect("client"), false) }
+            Verdict { needs_long_link: row.seek.is_on_link(who), ..verdict(Decision::redirect(Reason::Client), false) }
         }
-        Some(_) => verdict(Decision::relay("client"), false),
-        None => verdict(Decision::relay("unknown-client"), false),
+        Some(_) => verdict(Decision::relay(Reason::Client), false),
+        None => verdict(Decision::relay(Reason::UnknownClient), false),
     }
 }
 
@@ -131,18 +161,18 @@ impl Verdict {
 
     /// The last word, with the link in hand (promise 6). `short`: it ends before the life that the mount promises.
     pub(crate) fn on(&self, link: &Link, short: bool, who: &Requester<'_>) -> Decision {
-        let Some(host) = link.url.host() else { return Decision::relay("no-host") };
+        let Some(host) = link.url.host() else { return Decision::relay(Reason::NoHost) };
         if who.https && link.url.scheme_str() == Some("http") {
-            return Decision::relay("https-to-http");
+            return Decision::relay(Reason::HttpsToHttp);
         }
         if !reach::reaches(who.peer, host) {
-            return Decision::relay("unreachable-host");
+            return Decision::relay(Reason::UnreachableHost);
         }
         if who.authorization && self.carry.carries_to(who, &link.url) {
-            return Decision::relay("carries-authorization");
+            return Decision::relay(Reason::CarriesAuthorization);
         }
         if short && self.needs_long_link {
-            return Decision::relay("short-link");
+            return Decision::relay(Reason::ShortLink);
         }
         self.decision
     }

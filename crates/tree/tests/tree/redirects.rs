@@ -40,7 +40,7 @@ fn rclone() -> Requester<'static> {
 async fn decided(view: &View, file: &str, who: &Requester<'_>) -> (bool, &'static str) {
     let opened = open(view, file, who).await.unwrap();
     assert_eq!(matches!(opened.source, Source::Redirect(_)), opened.decision.redirect);
-    (opened.decision.redirect, opened.decision.reason)
+    (opened.decision.redirect, opened.decision.reason.as_str())
 }
 
 #[tokio::test]

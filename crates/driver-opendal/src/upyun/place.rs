@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use davmux_driver::{Entry, Error, ErrorKind, Kind, RelPath, Result, When};
+use davmux_driver::{Calls, Entry, Error, ErrorKind, Kind, RelPath, Result, When};
 use opendal_core::raw::{OpStat, Service as _, Servicer};
 
 use super::call::{Call, Host, Trouble};

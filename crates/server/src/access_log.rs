@@ -20,8 +20,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body::{Body as _, Frame, SizeHint};
 
+use crate::limits::InFlight;
 use crate::metrics::{Metrics, Way};
-use crate::wire::Wire;
+use crate::pulse::Beat;
 use crate::{Body, BoxError};
 
 /// What an application adds to the line of a request: an extension of its response.
@@ -144,16 +145,32 @@ pub(crate) struct LoggedBody {
     body: Body,
     /// Bytes that are still to come, where that is known.
     left: Option<u64>,
-    /// Raised when the body fails and only a reset can show that.
-    reset: Option<Arc<Wire>>,
+    /// When the body fails only a reset can show that.
+    resets: bool,
     way: Way,
     line: AccessLine,
+    beat: Beat,
+    _in_flight: Option<InFlight>,
+}
+
+/// What a request holds until its response has ended.
+pub(crate) struct Holding {
+    pub(crate) beat: Beat,
+    /// `None`: it was refused before it counted.
+    pub(crate) in_flight: Option<InFlight>,
 }
 
 impl LoggedBody {
-    /// Puts `line` behind the response. `reset` ends the connection with a reset; given where the client would take the end
-    /// of the connection for the end of the body.
-    pub(crate) fn wrap(mut response: Response<Body>, mut line: AccessLine, reset: Option<Arc<Wire>>) -> Response<Self> {
+    /// Puts `line` behind the response. With `resets` a failing body of unknown length ends the connection with a reset, as
+    /// the client would take its end for the end of the body.
+    pub(crate) fn wrap(
+        mut response: Response<Body>,
+        mut line: AccessLine,
+        holding: Holding,
+        resets: bool,
+    ) -> Response<Self> {
+        let Holding { mut beat, in_flight } = holding;
+        beat.waits_for_us(false);
         line.status = Some(response.status());
         line.note = response.extensions_mut().remove::<AccessNote>();
         let status = response.status();
@@ -165,19 +182,19 @@ impl LoggedBody {
         }
         let said = response.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let left = said.or(response.body().size_hint().exact());
-        let reset = reset.filter(|_| left.is_none());
+        let resets = resets && left.is_none();
         let way = match line.note.as_ref().and_then(|note| note.read.as_ref()) {
             Some((done, _)) if done == "redirect" => Way::Redirect,
             Some(_) => Way::Relay,
             None => Way::Other,
         };
-        response.map(|body| Self { body, left, reset, way, line })
+        response.map(|body| Self { body, left, resets, way, line, beat, _in_flight: in_flight })
     }
 
     fn fail(&mut self, error: String) {
         self.line.outcome = Outcome::Failed(error);
-        if let Some(reset) = &self.reset {
-            reset.reset.store(true, Ordering::Relaxed);
+        if self.resets {
+            self.beat.wire().reset.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -190,6 +207,7 @@ impl http_body::Body for LoggedBody {
         let this = &mut *self;
         // A panic here would take the other streams of the connection along, and leave no word in the line.
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut this.body).poll_frame(cx)));
+        this.beat.waits_for_us(matches!(polled, Ok(Poll::Pending)));
         let frame = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(frame)) => frame,

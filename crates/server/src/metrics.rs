@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::Refusal;
 use davmux_metrics::{Code, Counter, Each, Gauge, Histogram, Label as _, Page};
 
 davmux_metrics::label! {
@@ -65,6 +66,7 @@ pub struct Metrics {
     sent: Each<Way, Counter>,
     received: Counter,
     auth_failures: Each<AuthFailure, Counter>,
+    refused: Each<Refusal, Counter>,
 }
 
 impl Default for Metrics {
@@ -78,6 +80,7 @@ impl Default for Metrics {
             sent: Each::default(),
             received: Counter::default(),
             auth_failures: Each::default(),
+            refused: Each::default(),
         }
     }
 }
@@ -114,6 +117,16 @@ impl Metrics {
         self.auth_failures[cause].add_one();
     }
 
+    /// A limit kept a client from what it wanted.
+    pub(crate) fn refuse(&self, limit: Refusal) {
+        self.refused[limit].add_one();
+    }
+
+    /// How often that limit did.
+    pub(crate) fn refused(&self, limit: Refusal) -> u64 {
+        self.refused[limit].get()
+    }
+
     /// A connection stands until what this answers is dropped.
     pub(crate) fn connected(self: &Arc<Self>) -> Connected {
         self.connections.raise();
@@ -140,6 +153,7 @@ impl Metrics {
         bytes.with("direction", "out").each(&self.sent);
         bytes.with("direction", "in").with(Way::NAME, Way::Other.as_str()).value(self.received.get());
         page.counters("davmux_auth_failures", "Credentials that were not taken.").each(&self.auth_failures);
+        page.counters("davmux_limit_refusals", "What clients were refused for a limit's sake.").each(&self.refused);
         page.gauges("process_start_time_seconds", "When it began to serve, in seconds since 1970.")
             .value(self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{Error, Listen, Result};
+use crate::{Error, Limits, Listen, Result};
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Options {
     pub users: Vec<User>,
     /// What a request without credentials may do.
     pub anonymous: Anonymous,
+    /// What clients may take.
+    pub limits: Limits,
     /// How long requests in flight may go on after a shutdown began.
     pub drain: Duration,
     /// Write a line for each request.
@@ -36,6 +38,7 @@ impl Default for Options {
             trusted_proxies: Vec::new(),
             users: Vec::new(),
             anonymous: Anonymous::None,
+            limits: Limits::default(),
             drain: Duration::from_secs(30),
             access_log: true,
         }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::Listener;
 use crate::service::{Served, Service};
-use crate::{Application, Listen, Metrics, Options, Result};
+use crate::{Application, Listen, Load, Metrics, Options, Result};
 
 /// What the accepting side is told.
 pub(crate) struct Change {
@@ -46,6 +46,11 @@ impl<A> Handle<A> {
     pub(crate) fn new(service: Arc<Service<A>>, listen: Vec<Listen>) -> (Self, mpsc::Receiver<Change>) {
         let (changes, receiver) = mpsc::channel(1);
         (Self { service, listen: Arc::new(Mutex::new(listen)), changes }, receiver)
+    }
+
+    /// What clients have taken, and what was refused; it goes on through reloads.
+    pub fn load(&self) -> Arc<Load> {
+        Arc::clone(&self.service.load)
     }
 
     pub(crate) fn into_service(self) -> Arc<Service<A>> {

@@ -18,30 +18,53 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::{BoxError, Metrics};
+use crate::{BoxError, Limits, Metrics, Refusal};
 
 /// Bytes of an unwanted body that are read at most.
 const MOST_DROPPED: u64 = 1024 * 1024;
 /// How long they are waited for.
 const LONGEST_DROPPED: Duration = Duration::from_secs(5);
-/// A sender that says nothing for so long is gone. It holds its share of the upload memory for as long as it is waited for.
-const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 
-/// A request's body. `100 Continue` is sent when it is first polled. A sender that falls silent for two minutes, or that
-/// goes away before the end, is an error of the body.
+/// A request's body. `100 Continue` is sent when it is first polled. A sender that falls silent, that sends more than it may
+/// (both [`Limits`]), or that goes away before the end, is an error of the body. The client is told 408 or 413 then, if
+/// the application answers with an error of its own.
 pub struct RequestBody {
     body: Option<Incoming>,
     silence: Option<Pin<Box<Sleep>>>,
+    /// How long a sender that says nothing is waited for: it holds its share of the upload memory meanwhile.
+    longest_silence: Duration,
+    /// Bytes that may still come.
+    left: u64,
     leftover: Option<Leftover>,
     metrics: Arc<Metrics>,
 }
 
 impl RequestBody {
-    /// The body, and what to tell once the response is made; `None` where nothing will be left over.
-    pub(crate) fn new(body: Incoming, version: Version, metrics: Arc<Metrics>) -> (Self, Option<Leftover>) {
-        // HTTP/2 resets the one stream and the others go on.
-        let leftover = (version < Version::HTTP_2 && !body.is_end_stream()).then(Leftover::default);
-        (Self { body: Some(body), silence: None, leftover: leftover.clone(), metrics }, leftover)
+    /// The body, and what to tell once the response is made; `None` where there is no body.
+    pub(crate) fn new(
+        body: Incoming,
+        version: Version,
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+    ) -> (Self, Option<Leftover>) {
+        let leftover = (!body.is_end_stream()).then(|| Leftover::new(version));
+        let longest_silence = limits.body_timeout;
+        let left = limits.body_size.unwrap_or(u64::MAX);
+        (Self { body: Some(body), silence: None, longest_silence, left, leftover: leftover.clone(), metrics }, leftover)
+    }
+
+    /// Ends it for a limit's sake.
+    fn cut(&mut self, why: Refusal, text: &'static str) -> BoxError {
+        let body = self.body.take();
+        if let Some(leftover) = &self.leftover {
+            leftover.cut(why);
+            // Whoever sends too much is still sending, and reads the status only if the rest is taken away.
+            if let (Refusal::BodySize, Some(body)) = (why, body) {
+                leftover.keep(body);
+            }
+        }
+        let kind = if why == Refusal::BodyTimeout { io::ErrorKind::TimedOut } else { io::ErrorKind::FileTooLarge };
+        io::Error::new(kind, text).into()
     }
 
     /// The body as it is, before anybody asked for it.
@@ -63,12 +86,21 @@ impl Body for RequestBody {
                 Some(Err(_)) | None => this.body = None,
             }
             this.silence = None;
+            if let Some(Ok(frame)) = &frame {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match this.left.checked_sub(length) {
+                    Some(left) => this.left = left,
+                    None => {
+                        return Poll::Ready(Some(Err(this.cut(Refusal::BodySize, "the body is larger than allowed"))));
+                    }
+                }
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let silence = this.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(LONGEST_SILENCE)));
+        let longest = this.longest_silence;
+        let silence = this.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
         ready!(silence.as_mut().poll(cx));
-        this.body = None;
-        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped sending").into())))
+        Poll::Ready(Some(Err(this.cut(Refusal::BodyTimeout, "the client stopped sending"))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -95,13 +127,21 @@ impl fmt::Debug for RequestBody {
 }
 
 /// Where an unread body waits until the response is made. Reading it earlier would send `100 Continue`.
-#[derive(Clone, Default)]
-pub(crate) struct Leftover(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(crate) struct Leftover {
+    state: Arc<Mutex<State>>,
+    /// HTTP/2 resets the one stream and the others go on.
+    drains: bool,
+}
 
-#[derive(Default)]
-enum State {
+struct State {
+    place: Place,
+    /// Why the body was cut.
+    why: Option<Refusal>,
+}
+
+enum Place {
     /// The application has the body, or had read all of it.
-    #[default]
     Elsewhere,
     /// The application dropped it.
     Unread(Incoming),
@@ -110,25 +150,44 @@ enum State {
 }
 
 impl Leftover {
+    fn new(version: Version) -> Self {
+        let state = State { place: Place::Elsewhere, why: None };
+        Self { state: Arc::new(Mutex::new(state)), drains: version < Version::HTTP_2 }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, body: Incoming) {
-        let mut state = self.state();
-        match *state {
-            State::Answered => drain(body),
-            _ => *state = State::Unread(body),
+        if !self.drains {
+            return;
         }
+        let mut state = self.state();
+        match state.place {
+            Place::Answered => drain(body),
+            _ => state.place = Place::Unread(body),
+        }
+    }
+
+    fn cut(&self, why: Refusal) {
+        self.state().why = Some(why);
+    }
+
+    /// The limit that ended the body.
+    pub(crate) fn why(&self) -> Option<Refusal> {
+        self.state().why
     }
 
     /// The response is made. Begins to read away what is left; true if the connection must not be used again. Called where
     /// the head of the response is written before anything else happens on the connection.
     pub(crate) fn answered(&self, expects_continue: bool) -> bool {
-        match std::mem::replace(&mut *self.state(), State::Answered) {
+        let mut state = self.state();
+        let stalled = self.drains && state.why == Some(Refusal::BodyTimeout);
+        match std::mem::replace(&mut state.place, Place::Answered) {
             // Read to its end, or still wanted by a task that outlives the response.
-            State::Elsewhere | State::Answered => false,
-            State::Unread(body) => {
+            Place::Elsewhere | Place::Answered => stalled,
+            Place::Unread(body) => {
                 // Whoever waited for `100 Continue` may or may not send now, so the next bytes cannot be told from a request.
                 let short = body.size_hint().exact().is_some_and(|left| left <= MOST_DROPPED);
                 let close = !short || expects_continue;

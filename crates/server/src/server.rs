@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,23 +16,24 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::sync::mpsc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, chain};
+use crate::limits::Connected;
 use crate::listen::{Listener, Socket, Stream};
+use crate::pulse::{Beat, Late, Patience, Watch, Watched};
 use crate::replace::{Change, Handle};
 use crate::service::{Served, Service};
 use crate::wire::{Target, Wire};
-use crate::{Application, Listen, Metrics, Options, Result};
+use crate::{Application, Listen, Load, Metrics, Options, Refusal, Result};
 
 /// The request line and all header fields together, in bytes, on both protocols; above it 431.
 const MOST_HEADER: u32 = 64 * 1024;
-/// For the whole head of a request, and for the next request on an idle HTTP/1 connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A silent HTTP/2 connection is asked for a sign of life this often, and closed when none comes.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,6 +41,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 const MOST_STREAMS: u32 = 128;
+/// What is kept of one HTTP/2 response, in bytes, for a client that opens a wide window and reads nothing.
+const MOST_UNSENT: usize = 128 * 1024;
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// After a failed accept, doubled up to the second while it goes on.
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
@@ -64,9 +68,11 @@ impl Server {
             listeners.push((listen.clone(), Listener::bind(listen).await?));
         }
         let listen = options.listen.clone();
+        let metrics: Arc<Metrics> = Arc::default();
         let service = Arc::new(Service {
             current: ArcSwap::from_pointee(Served::new(options, application)?),
-            metrics: Arc::default(),
+            load: Arc::new(Load::new(Arc::clone(&metrics))),
+            metrics,
         });
         let (handle, changes) = Handle::new(service, listen);
         Ok(Bound { listeners, handle, changes })
@@ -212,7 +218,13 @@ impl<A: Application> Acceptor<A> {
             match accepted {
                 Ok((stream, peer)) => {
                     backoff = SHORTEST_BACKOFF;
-                    self.connections.spawn(self.connection(stream, peer));
+                    let served = self.service.current.load();
+                    match self.service.load.connect(&served.limits, served.counted(peer)) {
+                        Ok(connected) => {
+                            self.connections.spawn(self.connection(stream, peer, connected));
+                        }
+                        Err(_) => refuse(stream),
+                    }
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -228,15 +240,24 @@ impl<A: Application> Acceptor<A> {
         }
     }
 
-    fn connection(&self, stream: Stream, peer: Option<IpAddr>) -> impl Future<Output = ()> + Send + 'static {
+    fn connection(
+        &self,
+        stream: Stream,
+        peer: Option<IpAddr>,
+        connected: Connected,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let service = Arc::clone(&self.service);
-        let protocols = service.current.load().protocols.clone();
+        let (protocols, patience) = {
+            let served = service.current.load();
+            (served.protocols.clone(), Patience::from(&served.limits))
+        };
         let metrics = Arc::clone(&service.metrics);
         // A token of its own: asking the shared one would make all connections meet at one lock.
         let (stop, cut) = (self.stop.child_token(), self.cut.clone());
         async move {
-            let _counted = metrics.connected();
+            let _counted = (connected, metrics.connected());
             let wire = Arc::new(Wire::new());
+            let watched = Arc::clone(&wire);
             let socket = Socket::new(stream, Arc::clone(&wire));
             let shared = Arc::clone(&service);
             let answer = service_fn(move |request: Request<Incoming>| {
@@ -246,17 +267,23 @@ impl<A: Application> Acceptor<A> {
                     true => wire.begins(request.body().size_hint().exact()),
                     false => Target::Whole,
                 };
-                Arc::clone(&service).answer(request, peer, target, Arc::clone(&wire))
+                wire.pulse.head_ends();
+                Arc::clone(&service).answer(request, peer, target, Beat::begin(Arc::clone(&wire)))
             });
-            let ended = match protocols.choose(socket, &stop).await {
-                None => Ok(()),
+            let driven = Driven { wire: &watched, patience, stop: &stop, cut: &cut };
+            let chosen = protocols.choose(socket, &stop, patience).await;
+            let ended = match chosen.map(|(socket, protocol)| (Watched::new(socket, Arc::clone(&watched)), protocol)) {
+                None => Ok(None),
                 Some((socket, Protocol::Http1)) => {
-                    drive(protocols.http1.serve_connection(TokioIo::new(socket), answer), &stop, &cut).await
+                    driven.by(protocols.http1.serve_connection(TokioIo::new(socket), answer)).await
                 }
                 Some((socket, Protocol::Http2)) => {
-                    drive(protocols.http2.serve_connection(TokioIo::new(socket), answer), &stop, &cut).await
+                    driven.by(protocols.http2.serve_connection(TokioIo::new(socket), answer)).await
                 }
             };
+            if let Ok(Some(late)) = ended {
+                late_client(&shared, late, peer);
+            }
             if let Err(error) = ended {
                 refused_unread(&error, peer, &metrics, shared.current.load().access_log);
                 // A client that leaves is no event; what it asked for has its line in the access log.
@@ -284,22 +311,93 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Runs a connection to its end, gracefully once `stop` is called, and not a step further once `cut` is.
-async fn drive<C>(connection: C, stop: &CancellationToken, cut: &CancellationToken) -> Result<(), C::Error>
-where
-    C: GracefulConnection,
-{
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return ended,
-        () = stop.cancelled() => {}
+/// What a connection that is over the limit is told, without a look at what it asks for.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 48\r\nretry-after: 5\r\nconnection: close\r\n\r\nthere are too many connections; try again later\n";
+/// Connections that are told so at a time; more of them are closed without a word.
+static REFUSING: Semaphore = Semaphore::const_new(64);
+/// How long one of them may take to read it.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
+
+/// Says that there are too many connections. A connection that stayed in the queue of the system instead would leave its
+/// client without an answer for as long as the others stay.
+fn refuse(stream: Stream) {
+    let Ok(permit) = REFUSING.try_acquire() else { return };
+    tokio::spawn(async move {
+        let _permit = permit;
+        let mut socket = Socket::new(stream, Arc::new(Wire::new()));
+        let telling = async {
+            socket.write_all(BUSY).await?;
+            socket.shutdown().await?;
+            // Closed with its request unread the client would see a reset in place of the answer.
+            tokio::io::copy(&mut (&mut socket).take(MOST_HEADER.into()), &mut tokio::io::sink()).await
+        };
+        // A client that does not listen is told nothing.
+        let _ = timeout(LONGEST_REFUSAL, telling).await;
+    });
+}
+
+/// Counts what a client was late with, and says so in the access log where it was a request.
+fn late_client<A>(service: &Service<A>, late: Late, peer: Option<IpAddr>) {
+    match late {
+        Late::Idle => {}
+        // Its request has a line of its own.
+        Late::Send => _ = service.load.refuse(Refusal::SendTimeout),
+        Late::Head => {
+            service.load.refuse(Refusal::HeaderTimeout);
+            if service.current.load().access_log {
+                access_log::unread(StatusCode::REQUEST_TIMEOUT, peer, "the request took too long to arrive");
+            }
+        }
     }
-    Pin::as_mut(&mut connection).graceful_shutdown();
-    tokio::select! {
-        biased;
-        ended = connection => ended,
-        () = cut.cancelled() => Ok(()),
+}
+
+/// By what a connection is run.
+struct Driven<'a> {
+    wire: &'a Wire,
+    patience: Patience,
+    stop: &'a CancellationToken,
+    cut: &'a CancellationToken,
+}
+
+/// How long a connection whose client was late may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+impl Driven<'_> {
+    /// Runs a connection to its end, gracefully once `stop` is called, and not a step further once `cut` is. Answers with what
+    /// the client was late, if that ended it.
+    async fn by<C: GracefulConnection>(&self, connection: C) -> Result<Option<Late>, C::Error> {
+        let mut connection = pin!(connection);
+        let late = tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended.map(|()| None),
+            late = Watch::new(&self.wire.pulse, self.patience) => Some(late),
+            () = self.stop.cancelled() => None,
+        };
+        match late {
+            None => {
+                Pin::as_mut(&mut connection).graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    ended = connection => ended.map(|()| None),
+                    () = self.cut.cancelled() => Ok(None),
+                }
+            }
+            Some(Late::Send) => {
+                // What waits in the system's buffers would otherwise be offered for a long time still.
+                self.wire.reset.store(true, Ordering::Relaxed);
+                Ok(late)
+            }
+            Some(Late::Head | Late::Idle) => {
+                let told = late == Some(Late::Head) && self.wire.pulse.tell_late();
+                if !told {
+                    Pin::as_mut(&mut connection).graceful_shutdown();
+                }
+                // What becomes of it now is of no interest.
+                let _ = timeout(LAST_WORDS, connection).await;
+                Ok(late.filter(|late| told || *late == Late::Idle))
+            }
+        }
     }
 }
 
@@ -320,7 +418,7 @@ enum Protocol {
 impl Protocols {
     pub(crate) fn new(offer_http2: bool) -> Self {
         let mut http1 = http1::Builder::new();
-        http1.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MOST_HEADER as usize);
+        http1.header_read_timeout(None).max_header_size(MOST_HEADER as usize);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
@@ -328,17 +426,23 @@ impl Protocols {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(MOST_STREAMS)
+            .max_send_buf_size(MOST_UNSENT)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         Self { http1, http2, offer_http2 }
     }
 
     /// `None`: the client left, said nothing in time, or the server stops.
-    async fn choose(&self, mut socket: Socket, stop: &CancellationToken) -> Option<(Socket, Protocol)> {
+    async fn choose(
+        &self,
+        mut socket: Socket,
+        stop: &CancellationToken,
+        patience: Patience,
+    ) -> Option<(Socket, Protocol)> {
         if !self.offer_http2 {
             return Some((socket.with_requests(), Protocol::Http1));
         }
-        let looking = timeout(HEADER_TIMEOUT, socket.begins_with(HTTP2_PREFACE));
+        let looking = timeout(patience.header, socket.begins_with(HTTP2_PREFACE));
         let is_http2 = tokio::select! {
             biased;
             looked = looking => looked.ok()?.ok()?,

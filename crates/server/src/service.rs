@@ -10,23 +10,30 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 
-use crate::access_log::{AccessLine, LoggedBody};
+use crate::access_log::{AccessLine, Holding, LoggedBody};
 use crate::credentials::{Checked, Credentials};
 use crate::forwarded::origin;
+use crate::limits::{InFlight, Last};
+use crate::pulse::Beat;
+use crate::request_body::Leftover;
 use crate::server::Protocols;
-use crate::wire::{Target, Wire};
+use crate::wire::Target;
 use crate::{
-    Anonymous, Application, AuthFailure, Body, Caller, Error, Identity, Metrics, Options, RequestBody, Scheme,
+    Anonymous, Application, AuthFailure, Body, Caller, Error, Identity, Limits, Load, Metrics, Options, Refusal,
+    RequestBody, Scheme,
 };
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
 
 /// What all connections of a server share, for as long as it serves: what must outlive a reload stands here.
 pub(crate) struct Service<A> {
+    /// What clients have taken.
+    pub(crate) load: Arc<Load>,
     /// Taken once by each request, which keeps it to its end.
     pub(crate) current: ArcSwap<Served<A>>,
     pub(crate) metrics: Arc<Metrics>,
@@ -39,6 +46,7 @@ pub(crate) struct Served<A> {
     /// Whether requests without credentials are let in.
     pub(crate) anonymous: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) limits: Limits,
     /// Of connections that begin.
     pub(crate) protocols: Protocols,
     pub(crate) drain: Duration,
@@ -53,10 +61,18 @@ impl<A> Served<A> {
             credentials: Credentials::new(&options.users)?,
             anonymous: options.anonymous != Anonymous::None,
             trusted_proxies: options.trusted_proxies,
+            limits: options.limits.resolved(),
             protocols: Protocols::new(options.http2),
             drain: options.drain,
             access_log: options.access_log,
         })
+    }
+}
+
+impl<A> Served<A> {
+    /// A peer that counts by its address: a proxy brings everybody.
+    pub(crate) fn counted(&self, peer: Option<IpAddr>) -> Option<IpAddr> {
+        peer.filter(|peer| !self.trusted_proxies.iter().any(|network| network.contains(peer)))
     }
 }
 
@@ -67,7 +83,7 @@ impl<A: Application> Service<A> {
         request: Request<Incoming>,
         peer: Option<IpAddr>,
         target: Target,
-        wire: Arc<Wire>,
+        beat: Beat,
     ) -> Result<Response<LoggedBody>, Infallible> {
         let served = self.current.load_full();
         let (mut parts, body) = request.into_parts();
@@ -81,16 +97,18 @@ impl<A: Application> Service<A> {
         if let Some(authorization) = parts.headers.get_mut(header::AUTHORIZATION) {
             authorization.set_sensitive(true);
         }
-        let (body, leftover) = RequestBody::new(body, version, Arc::clone(&self.metrics));
+        let (body, leftover) = RequestBody::new(body, version, &served.limits, Arc::clone(&self.metrics));
         // Kept only where it is needed, so that a plain GET does not pay for it.
         let expects = leftover.is_some() && parts.headers.contains_key(header::EXPECT);
 
-        let identified = match refused(&parts, target) {
+        let admitted = match refused(&parts, target) {
             Some(refusal) => Err(refusal),
-            None => served.identify(&parts, &self.metrics).await,
+            None => self.admit(&served, &parts, &body, client, &beat.wire().last).await,
         };
-        let mut response = match identified {
-            Ok(identity) => {
+        let mut in_flight = None;
+        let mut response = match admitted {
+            Ok((identity, counted)) => {
+                in_flight = Some(counted);
                 if let Identity::User(name) = &identity {
                     line.user = Some(Arc::clone(name));
                 }
@@ -113,12 +131,36 @@ impl<A: Application> Service<A> {
                 refusal
             }
         };
+        if let Some(why) = leftover.as_ref().and_then(Leftover::why)
+            && (response.status().is_client_error() || response.status().is_server_error())
+        {
+            response = over_limit(self.load.refuse(why));
+        }
         if leftover.is_some_and(|leftover| leftover.answered(expects)) {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         // HTTP/1.0 knows no chunks: without a length the end of the connection is the end of the body.
-        let reset = (version < Version::HTTP_11).then_some(wire);
-        Ok(LoggedBody::wrap(response, line, reset))
+        let resets = version < Version::HTTP_11;
+        Ok(LoggedBody::wrap(response, line, Holding { beat, in_flight }, resets))
+    }
+
+    /// Who asks, and their place among the requests in flight.
+    async fn admit(
+        &self,
+        served: &Served<A>,
+        parts: &Parts,
+        body: &RequestBody,
+        client: Option<IpAddr>,
+        last: &Last,
+    ) -> Result<(Identity, InFlight), Response<Body>> {
+        let identity = served.identify(parts, &self.metrics).await?;
+        if served.limits.body_size.zip(body.size_hint().exact()).is_some_and(|(most, size)| size > most) {
+            return Err(over_limit(self.load.refuse(Refusal::BodySize)));
+        }
+        match self.load.begin(&served.limits, &identity, client, last).await {
+            Ok(in_flight) => Ok((identity, in_flight)),
+            Err(why) => Err(over_limit(why)),
+        }
     }
 }
 
@@ -178,6 +220,27 @@ fn refused(parts: &Parts, target: Target) -> Option<Response<Body>> {
         return None;
     }
     Some(plain(StatusCode::NOT_IMPLEMENTED, "the only transfer coding that is known here is chunked\n"))
+}
+
+/// What a request over a limit is told.
+fn over_limit(why: Refusal) -> Response<Body> {
+    let (status, retry_after, text) = match why {
+        Refusal::BodySize => (StatusCode::PAYLOAD_TOO_LARGE, None, "the body is larger than this server takes\n"),
+        Refusal::BodyTimeout => {
+            (StatusCode::REQUEST_TIMEOUT, None, "the body stood still for too long; send it again\n")
+        }
+        Refusal::Requests => {
+            (StatusCode::TOO_MANY_REQUESTS, Some("2"), "too many requests at once; try again when some have ended\n")
+        }
+        Refusal::Connections | Refusal::ConnectionsPerAddress | Refusal::HeaderTimeout | Refusal::SendTimeout => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some("2"), "the server is busy; try again\n")
+        }
+    };
+    let mut response = plain(status, text);
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+    }
+    response
 }
 
 fn unauthorized() -> Response<Body> {

@@ -7,7 +7,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What the socket of a connection and its requests tell each other. All of it happens in the connection's own task.
+use crate::limits::Last;
+use crate::pulse::Pulse;
+
+/// What the socket of a connection and its requests tell each other. Over HTTP/1 all of it happens in the connection's own task.
 #[derive(Debug)]
 pub(crate) struct Wire {
     /// Raised: the connection's end is a reset, which no client takes for the end of a body.
@@ -18,6 +21,10 @@ pub(crate) struct Wire {
     lost: AtomicBool,
     /// The length of the body behind the head that was read last, or one of the values below.
     body: AtomicU64,
+    /// Whether the connection moves.
+    pub(crate) pulse: Pulse,
+    /// Where its last request queued.
+    pub(crate) last: Last,
 }
 
 /// What is known of a request's target beyond what hyper tells.
@@ -43,6 +50,8 @@ impl Wire {
             fragment: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             body: AtomicU64::new(UNSAID),
+            pulse: Pulse::new(),
+            last: Last::default(),
         }
     }
 
@@ -104,6 +113,7 @@ impl Place {
                 Self::Unseen => return bytes.len(),
                 Self::Before if blank => line.len() + ended,
                 Self::Before => {
+                    wire.pulse.head_begins();
                     *self = Self::Line { in_target: false };
                     0
                 }

@@ -65,6 +65,14 @@ impl Application for App {
                 Ok(body) => text(body.to_bytes().len().to_string()),
                 Err(error) => text(format!("body: {error}")),
             },
+            "/store" => match request.into_body().collect().await {
+                Ok(body) => text(body.to_bytes().len().to_string()),
+                Err(error) => {
+                    let mut response = text(format!("body: {error}"));
+                    *response.status_mut() = StatusCode::BAD_REQUEST;
+                    response
+                }
+            },
             "/refuse" => {
                 let mut response = text("refused".into());
                 *response.status_mut() = StatusCode::PRECONDITION_FAILED;
@@ -81,6 +89,11 @@ impl Application for App {
                 let chunk: Result<_, BoxError> = Ok(Frame::data(Bytes::from(vec![b'x'; 64 * 1024])));
                 let frames = stream::iter([chunk]).chain(stream::pending());
                 Response::new(StreamBody::new(frames).boxed_unsync())
+            }
+            // More than any buffer on the way holds, without end.
+            "/flood" => {
+                let chunk = || Ok::<_, BoxError>(Frame::data(Bytes::from(vec![b'x'; 64 * 1024])));
+                Response::new(StreamBody::new(stream::repeat_with(chunk)).boxed_unsync())
             }
             "/hold" => {
                 self.0.held.add_permits(1);

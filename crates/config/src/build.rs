@@ -165,6 +165,7 @@ impl Config {
             trusted_proxies: self.server.trusted_proxies.clone(),
             users: self.users.iter().map(login).collect(),
             anonymous: self.server.anonymous,
+            limits: davmux_server::Limits::default(),
             drain: self.server.drain,
             access_log: true,
         }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::cache::{Folder, Kept, LARGEST_LISTING, Members, Stamp};
 use crate::metrics::Listed;
-use crate::mounts::Spot;
+use crate::mounts::{MountId, Spot};
 use crate::tree::Tree;
 use crate::walk::has_real_dirs;
 use crate::{Error, Node, Result, TreePath};
@@ -121,6 +121,7 @@ pub(crate) struct Loads(Mutex<HashMap<TreePath, Weak<Load>>>);
 /// One load that any number of readers share.
 #[derive(Debug)]
 struct Load {
+    mount: MountId,
     stamp: Stamp,
     state: Mutex<State>,
     /// Raised with every change of the state.
@@ -206,6 +207,7 @@ impl Reader {
     fn join(tree: &Arc<Tree>, spot: &Spot) -> Self {
         let mut loads = tree.loads.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(load) = loads.get(&spot.path).and_then(Weak::upgrade)
+            && load.mount == spot.mount.id()
             && tree.cache.stands(load.stamp)
             && let Some(reader) = Self::of(&load)
         {
@@ -214,6 +216,7 @@ impl Reader {
         }
         spot.mount.metrics().listed(Listed::Miss);
         let load = Arc::new(Load {
+            mount: spot.mount.id(),
             stamp: tree.cache.stamp(&spot.path),
             state: Mutex::new(State::default()),
             changed: watch::Sender::new(0),
@@ -402,6 +405,7 @@ mod tests {
         let tree = Tree::new(vec![mount], TreeOptions { redirect_rules: Vec::new(), store });
         let spot = tree.spot(&TreePath::parse("/f").unwrap()).unwrap().unwrap();
         let load = Arc::new(Load {
+            mount: spot.mount.id(),
             stamp: tree.cache.stamp(&spot.path),
             state: Mutex::new(State::default()),
             changed: watch::Sender::new(0),
@@ -464,6 +468,7 @@ mod tests {
         settle().await;
         assert!(reader.next().await.is_none());
         let load = Arc::new(Load {
+            mount: spot.mount.id(),
             stamp: tree.cache.stamp(&spot.path),
             state: Mutex::new(State::default()),
             changed: watch::Sender::new(0),

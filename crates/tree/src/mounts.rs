@@ -1,6 +1,7 @@
 //! Which mount a place belongs to.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,9 +11,14 @@ use crate::bandwidth::Gates;
 use crate::redirect::ReadPolicy;
 use crate::{Bandwidth, Error, Junk, MountMetrics, Relays, TreePath};
 
+/// Tells one mount from every other one that the process ever had, also at the same path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MountId(u64);
+
 /// A path in the tree, the driver behind it, and how it is served.
 #[derive(Debug)]
 pub struct Mount {
+    id: MountId,
     path: TreePath,
     driver: Arc<dyn Driver>,
     options: MountOptions,
@@ -21,6 +27,8 @@ pub struct Mount {
     told_of_short_links: Once,
     gates: Gates,
     metrics: Arc<MountMetrics>,
+    was_started: AtomicBool,
+    is_replaced: AtomicBool,
 }
 
 /// How a mount is served.
@@ -65,8 +73,10 @@ const QUIET: Duration = Duration::from_secs(60);
 impl Mount {
     /// Puts a storage at a path.
     pub fn new(path: TreePath, driver: Arc<dyn Driver>, options: MountOptions) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             gates: Gates::new(options.bandwidth),
+            id: MountId(NEXT.fetch_add(1, Ordering::Relaxed)),
             path,
             driver,
             options,
@@ -74,6 +84,8 @@ impl Mount {
             last_error: Mutex::new(None),
             told_of_short_links: Once::new(),
             metrics: Arc::default(),
+            was_started: AtomicBool::new(false),
+            is_replaced: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +97,24 @@ impl Mount {
 
     pub(crate) fn metrics(&self) -> &MountMetrics {
         &self.metrics
+    }
+
+    pub(crate) fn id(&self) -> MountId {
+        self.id
+    }
+
+    /// Whether this is the first start: a mount that stays through a reload has been started already.
+    pub(crate) fn starts(&self) -> bool {
+        !self.was_started.swap(true, Ordering::Relaxed)
+    }
+
+    /// A reload took it out; only requests that had begun before use it still.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_replaced(&self) {
+        self.is_replaced.store(true, Ordering::Release);
     }
 
     /// Where it is in the tree.
@@ -252,14 +282,18 @@ pub(crate) struct Mounts {
 }
 
 impl Mounts {
-    pub(crate) fn new(mounts: Vec<Mount>) -> Self {
-        let mut sorted: Vec<_> = mounts.into_iter().map(Arc::new).collect();
+    pub(crate) fn new(mut sorted: Vec<Arc<Mount>>) -> Self {
         sorted.sort_by_key(|mount| std::cmp::Reverse(mount.path.depth()));
         Self { sorted }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Mount>> {
         self.sorted.iter()
+    }
+
+    /// The mount that a path lies in.
+    pub(crate) fn covering(&self, path: &TreePath) -> Option<&Arc<Mount>> {
+        self.sorted.iter().find(|mount| path.is_within(&mount.path))
     }
 
     pub(crate) fn place(&self, path: &TreePath) -> Place {

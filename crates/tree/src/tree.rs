@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use davmux_driver::{ErrorKind, Expect, RelPath};
+use davmux_driver::{ErrorKind, Expect};
 use davmux_state::{KeptIndex, Properties, Store, Uploads};
 use unicode_normalization::UnicodeNormalization;
 
@@ -11,6 +11,7 @@ use crate::cache::{Cache, Kept, Known};
 use crate::freshness::Renewals;
 use crate::health::TOLD_AGAIN;
 use crate::leaving::Leaving;
+use crate::left::Left;
 use crate::listing::{self, Listing, Loads};
 use crate::locks::PathLocks;
 use crate::mounts::{Mounts, Place, Spot};
@@ -30,15 +31,18 @@ pub struct TreeOptions {
 }
 
 /// All mounts joined into one namespace. Users reach it through a [`View`](crate::View) only.
+///
+/// Its mounts never change: a reload makes another tree beside it ([`Tree::with`]), and who works on this one works on it to
+/// the end. The two share what is one in a process.
 #[derive(Debug)]
 pub struct Tree {
-    pub(crate) mounts: Mounts,
+    pub(crate) mounts: Arc<Mounts>,
     pub(crate) cache: Cache,
-    pub(crate) loads: Loads,
+    pub(crate) loads: Arc<Loads>,
     pub(crate) renewals: Renewals,
     /// Whether a mount answered, and when that was found out.
     pub(crate) checks: Recent<(bool, Instant)>,
-    pub(crate) links: Links,
+    pub(crate) links: Arc<Links>,
     pub(crate) rules: Vec<RedirectRule>,
     pub(crate) locks: PathLocks,
     pub(crate) leaving: Leaving,
@@ -47,75 +51,36 @@ pub struct Tree {
     pub(crate) uploads: Uploads,
     pub(crate) properties: Properties,
     pub(crate) kept: KeptIndex,
+    pub(crate) left: Arc<Left>,
 }
 
 impl Tree {
     /// Joins mounts. Two at one path are the caller's mistake; the first wins. Asks no storage.
     pub fn new(mounts: Vec<Mount>, options: TreeOptions) -> Arc<Self> {
+        let mounts = Arc::new(Mounts::new(mounts.into_iter().map(Arc::new).collect()));
+        let uploads = Uploads::new(Arc::clone(&options.store));
         Arc::new(Self {
-            mounts: Mounts::new(mounts),
-            cache: Cache::new(),
-            loads: Loads::default(),
+            cache: Cache::new(Arc::clone(&mounts)),
+            mounts,
+            loads: Arc::default(),
             renewals: Renewals::default(),
             checks: Recent::new(TOLD_AGAIN),
-            links: Links::new(),
+            links: Arc::new(Links::new()),
             rules: options.redirect_rules,
             locks: PathLocks::default(),
             leaving: Leaving::default(),
             unfinished: Unfinished::new(davmux_state::Moves::new(Arc::clone(&options.store))),
             tasks: Tasks::default(),
-            uploads: Uploads::new(Arc::clone(&options.store)),
+            left: Arc::new(Left::new(uploads.clone())),
+            uploads,
             properties: Properties::new(Arc::clone(&options.store)),
             kept: KeptIndex::new(options.store),
         })
     }
 
     /// The mounts, longest path first.
-    pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
-        self.mounts.iter().map(|mount| &**mount)
-    }
-
-    /// Looks at every mount once and says in the log which are in trouble; removes what a killed process left in them.
-    /// A mount in trouble does not keep the others from being served.
-    pub async fn start(&self) {
-        futures_util::future::join_all(self.mounts.iter().map(|mount| async move {
-            match mount.driver().check().await {
-                Ok(()) => tracing::info!(mount = %mount.path(), driver = mount.driver().name(), "the mount is ready"),
-                Err(error) => drop(mount.error(mount.path(), error)),
-            }
-        }))
-        .await;
-        match self.uploads.all().await {
-            Ok(left) => {
-                for upload in left {
-                    self.abort_left(&upload).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the uploads that an earlier run left cannot be read"),
-        }
-    }
-
-    async fn abort_left(&self, upload: &davmux_state::PendingUpload) {
-        let mount = self.mounts.iter().find(|mount| mount.path().to_string() == upload.mount);
-        let (Some(mount), Ok(path)) = (mount, RelPath::parse(&upload.path)) else {
-            tracing::warn!(
-                mount = upload.mount,
-                path = upload.path,
-                "an upload was left in a mount that is not there now"
-            );
-            return;
-        };
-        match mount.driver().abort_upload(&path, &upload.upload_id).await {
-            Ok(()) => {
-                tracing::info!(mount = %mount.path(), path = %path, "removed an upload that an earlier run left");
-                if let Err(error) = self.uploads.forget(&upload.mount, &upload.path, &upload.upload_id).await {
-                    tracing::warn!(%error, "the state store does not forget an upload");
-                }
-            }
-            Err(error) => {
-                tracing::warn!(mount = %mount.path(), path = %path, %error, "an upload that an earlier run left stays for now");
-            }
-        }
+    pub fn mounts(&self) -> impl Iterator<Item = &Arc<Mount>> {
+        self.mounts.iter()
     }
 
     /// Waits for what is under way: uploads that are being committed, tree operations. What is not done within `limit`

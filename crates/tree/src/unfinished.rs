@@ -8,7 +8,7 @@ use crate::{Error, Problem, Result, TreePath};
 
 /// Moves that left members behind. Asked again, such a move joins what stands at its target: to replace that, as another
 /// move onto a folder would, is to lose what the first one moved. They outlive a crash in the state store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unfinished(Moves);
 
 impl Unfinished {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use davmux_driver::{Etag, Link, LinkRequest, Native};
 use moka::sync::Cache;
 
-use crate::mounts::Spot;
+use crate::mounts::{MountId, Spot};
 use crate::{Node, Result, TreePath};
 
 /// S3 refuses a longer life (AWS, "Signature Version 4 query parameters", X-Amz-Expires).
@@ -23,7 +23,7 @@ pub(crate) fn is_short(link: &Link, life: Duration, now: SystemTime) -> bool {
 /// fifth of that: so the last one who gets it still has the whole promised life.
 #[derive(Debug)]
 pub(crate) struct Links {
-    links: Cache<(TreePath, Option<Etag>), (Link, SystemTime)>,
+    links: Cache<(MountId, TreePath, Option<Etag>), (Link, SystemTime)>,
 }
 
 impl Links {
@@ -32,7 +32,7 @@ impl Links {
     }
 
     pub(crate) async fn link(&self, spot: &Spot, node: &Node, now: SystemTime) -> Result<Native<Link>> {
-        let key = (spot.path.clone(), node.etag.clone());
+        let key = (spot.mount.id(), spot.path.clone(), node.etag.clone());
         if let Some((link, reuse_until)) = self.links.get(&key)
             && now < reuse_until
         {

@@ -10,6 +10,7 @@ mod properties;
 mod reading;
 mod redirects;
 mod relays;
+mod reload;
 mod removals;
 mod support;
 mod times;

@@ -8,6 +8,11 @@
 //! Somebody who will not have what is kept (`Cache-Control: no-cache`) raises a folder's generation too, and what was kept
 //! before of its members one by one does not count any more.
 //!
+//! After a reload two trees share what is kept for as long as requests of the former one go on. Each thing that is kept
+//! belongs to the mount through which it was learnt, and a mount that took its path knows nothing of it; what forgets
+//! something forgets it whoever it belongs to, so a change through either tree is seen by both. A change through a mount that was replaced
+//! may be one of a storage that is mounted elsewhere now: when it ends, all is forgotten.
+//!
 //! Generations live in a fixed number of slots; two folders that share one only lose a chance to keep something.
 
 use std::collections::BTreeMap;
@@ -17,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use moka::sync::Cache as Moka;
 
+use crate::mounts::{MountId, Mounts};
 use crate::node::Told;
 use crate::{Node, TreePath};
 
@@ -51,11 +57,15 @@ impl Kept {
 /// The members of a folder, by name.
 pub(crate) type Members = BTreeMap<Arc<str>, Kept>;
 
+/// The mount through which something was learnt.
+type Owner = Option<MountId>;
+
 /// A whole listing.
 #[derive(Debug)]
 pub(crate) struct Folder {
     /// Shared with those who are reading it, who go on seeing one moment; a change meanwhile goes into a copy.
     members: Mutex<Arc<Members>>,
+    owner: Owner,
     until: Instant,
     weight: u32,
 }
@@ -125,6 +135,7 @@ struct Slot {
 #[derive(Clone, Debug)]
 struct Lone {
     found: Option<Kept>,
+    owner: Owner,
     until: Instant,
     /// That of its folder when it was kept.
     generation: u64,
@@ -137,8 +148,16 @@ struct Deep {
     under_way: Vec<TreePath>,
 }
 
+/// What is kept, as a tree with these mounts sees it.
 #[derive(Debug)]
 pub(crate) struct Cache {
+    mounts: Arc<Mounts>,
+    memory: Arc<Memory>,
+}
+
+/// What is kept, for all trees that share it.
+#[derive(Debug)]
+struct Memory {
     folders: Moka<TreePath, Arc<Folder>>,
     lone: Moka<TreePath, Lone>,
     slots: Vec<Mutex<Slot>>,
@@ -148,8 +167,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub(crate) fn new() -> Self {
-        Self {
+    pub(crate) fn new(mounts: Arc<Mounts>) -> Self {
+        let memory = Memory {
             folders: Moka::builder()
                 .weigher(|_, folder: &Arc<Folder>| folder.weight)
                 .max_capacity(LISTING_MEMORY)
@@ -158,20 +177,30 @@ impl Cache {
             slots: (0..SLOTS).map(|_| Mutex::default()).collect(),
             hasher: BuildHasherDefault::default(),
             deep: Mutex::new(Deep::default()),
-        }
+        };
+        Self { mounts, memory: Arc::new(memory) }
+    }
+
+    /// The same as a tree with other mounts sees it.
+    pub(crate) fn with(&self, mounts: Arc<Mounts>) -> Self {
+        Self { mounts, memory: Arc::clone(&self.memory) }
+    }
+
+    fn owner(&self, path: &TreePath) -> Owner {
+        self.mounts.covering(path).map(|mount| mount.id())
     }
 
     fn slot(&self, folder: &TreePath) -> usize {
         // The remainder is smaller than SLOTS.
-        (self.hasher.hash_one(folder) % SLOTS as u64) as usize
+        (self.memory.hasher.hash_one(folder) % SLOTS as u64) as usize
     }
 
     fn at(&self, slot: usize) -> MutexGuard<'_, Slot> {
-        self.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.slots[slot].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn deep(&self) -> MutexGuard<'_, Deep> {
-        self.deep.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.deep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// To be taken before a storage is asked about `folder` or its members.
@@ -202,10 +231,11 @@ impl Cache {
         let bytes: usize = members.values().map(|kept| weight(&kept.node)).sum();
         let kept = Arc::new(Folder {
             members: Mutex::new(Arc::new(members)),
+            owner: self.owner(folder),
             until: Instant::now() + ttl,
             weight: u32::try_from(bytes + 200).unwrap_or(u32::MAX),
         });
-        self.keep(folder, stamp, || self.folders.insert(folder.clone(), kept));
+        self.keep(folder, stamp, || self.memory.folders.insert(folder.clone(), kept));
     }
 
     /// Keeps that a folder is empty which was made after the stamp was taken.
@@ -222,17 +252,30 @@ impl Cache {
     }
 
     fn set(&self, path: &TreePath, found: Option<Kept>, ttl: Duration, generation: u64) {
-        if let Some(folder) = self.parent_listing(path) {
-            folder.set(path.name(), found.as_ref());
+        if let Some(parent) = path.parent()
+            && let Some(folder) = self.memory.folders.get(&parent)
+        {
+            if self.may_use(&parent, &folder) {
+                folder.set(path.name(), found.as_ref());
+            } else {
+                // Another tree's, which would go on without the change.
+                self.memory.folders.invalidate(&parent);
+            }
         }
         if !found.as_ref().is_some_and(|kept| kept.node.is_dir()) {
-            self.folders.invalidate(path);
+            self.memory.folders.invalidate(path);
         }
-        self.lone.insert(path.clone(), Lone { found, until: Instant::now() + ttl, generation });
+        self.memory
+            .lone
+            .insert(path.clone(), Lone { found, owner: self.owner(path), until: Instant::now() + ttl, generation });
     }
 
     pub(crate) fn listing(&self, folder: &TreePath) -> Option<Arc<Folder>> {
-        self.folders.get(folder).filter(|kept| Instant::now() < kept.until)
+        self.memory.folders.get(folder).filter(|kept| self.may_use(folder, kept))
+    }
+
+    fn may_use(&self, folder: &TreePath, kept: &Folder) -> bool {
+        Instant::now() < kept.until && kept.owner == self.owner(folder)
     }
 
     fn parent_listing(&self, path: &TreePath) -> Option<Arc<Folder>> {
@@ -243,8 +286,10 @@ impl Cache {
         if let Some(folder) = self.parent_listing(path) {
             return folder.get(path.name()).map_or(Known::Absent, Known::Present);
         }
-        match self.lone.get(path) {
-            Some(Lone { found, until, generation }) if Instant::now() < until && self.counts(path, generation) => {
+        match self.memory.lone.get(path) {
+            Some(Lone { found, owner, until, generation })
+                if Instant::now() < until && self.counts(path, generation) && owner == self.owner(path) =>
+            {
                 found.map_or(Known::Absent, Known::Present)
             }
             _ if self.listing(path).is_some() => Known::Present(Kept::told(Node::folder(path.name()))),
@@ -261,7 +306,7 @@ impl Cache {
         let mut slot = self.at(self.slot(folder));
         slot.generation += 1;
         slot.renewed = slot.generation;
-        self.folders.invalidate(folder);
+        self.memory.folders.invalidate(folder);
     }
 
     /// Forgets all that is kept of a path and of what is below it.
@@ -278,15 +323,18 @@ impl Cache {
     }
 
     fn end(&self, path: &TreePath, ttl: Duration, now: Option<Option<Kept>>) {
+        if self.mounts.covering(path).is_some_and(|mount| mount.is_replaced()) {
+            return self.forget_all();
+        }
         let parent = path.parent().unwrap_or_else(TreePath::root);
         let mut slot = self.at(self.slot(&parent));
         slot.generation += 1;
         match now {
             Some(found) if !ttl.is_zero() => self.set(path, found, ttl, slot.generation),
             _ => {
-                self.folders.invalidate(&parent);
-                self.folders.invalidate(path);
-                self.lone.invalidate(path);
+                self.memory.folders.invalidate(&parent);
+                self.memory.folders.invalidate(path);
+                self.memory.lone.invalidate(path);
             }
         }
     }
@@ -294,7 +342,7 @@ impl Cache {
     /// Forgets a listing, so that the next one comes from the storage.
     pub(crate) fn forget_listing(&self, folder: &TreePath) {
         let _slot = self.at(self.slot(folder));
-        self.folders.invalidate(folder);
+        self.memory.folders.invalidate(folder);
     }
 
     /// Forgets what is known of one path and of its folder.
@@ -322,15 +370,20 @@ impl Cache {
         DeepChange { cache: self, path: path.clone(), deep: true, outcome: None }
     }
 
+    fn forget_all(&self) {
+        self.deep().epoch += 1;
+        self.drop_below(&TreePath::root());
+    }
+
     fn drop_below(&self, path: &TreePath) {
-        for (folder, _) in &self.folders {
+        for (folder, _) in &self.memory.folders {
             if folder.is_within(path) {
-                self.folders.invalidate(&*folder);
+                self.memory.folders.invalidate(&*folder);
             }
         }
-        for (lone, _) in &self.lone {
+        for (lone, _) in &self.memory.lone {
             if lone.is_within(path) {
-                self.lone.invalidate(&*lone);
+                self.memory.lone.invalidate(&*lone);
             }
         }
     }
@@ -404,96 +457,4 @@ impl Drop for DeepChange<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TTL: Duration = Duration::from_secs(60);
-
-    fn path(text: &str) -> TreePath {
-        TreePath::parse(text).unwrap()
-    }
-
-    fn one(name: &str) -> BTreeMap<Arc<str>, Kept> {
-        BTreeMap::from([(Arc::from(name), Kept::told(Node::folder(name)))])
-    }
-
-    #[test]
-    fn a_listing_from_before_a_change_is_not_kept_behind_it() {
-        let cache = Cache::new();
-        let stamp = cache.stamp(&path("/f"));
-        let new = path("/f/new");
-        cache.begin(&new, TTL).is(Some(Kept::told(Node::folder("new"))));
-        cache.keep_listing(&path("/f"), one("old"), TTL, stamp);
-        assert!(cache.listing(&path("/f")).is_none());
-        assert!(matches!(cache.known(&new), Known::Present(_)));
-    }
-
-    #[test]
-    fn a_listing_from_the_middle_of_a_change_shows_its_end() {
-        let cache = Cache::new();
-        let gone = path("/f/gone");
-        let change = cache.begin(&gone, TTL);
-        let stamp = cache.stamp(&path("/f"));
-        cache.keep_listing(&path("/f"), one("gone"), TTL, stamp);
-        change.is(None);
-        assert!(matches!(cache.known(&gone), Known::Absent));
-    }
-
-    #[test]
-    fn a_change_that_failed_leaves_nothing_known() {
-        let cache = Cache::new();
-        let stamp = cache.stamp(&path("/f"));
-        cache.keep_listing(&path("/f"), one("a"), TTL, stamp);
-        drop(cache.begin(&path("/f/a"), TTL));
-        assert!(matches!(cache.known(&path("/f/a")), Known::No));
-    }
-
-    #[test]
-    fn nothing_of_a_subtree_is_kept_while_it_changes() {
-        let cache = Cache::new();
-        let change = cache.begin_deep(&path("/f"));
-        let stamp = cache.stamp(&path("/f/sub"));
-        cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
-        assert!(cache.listing(&path("/f/sub")).is_none());
-        drop(change);
-        cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
-        assert!(cache.listing(&path("/f/sub")).is_none(), "the stamp is from before the end");
-        let stamp = cache.stamp(&path("/f/sub"));
-        cache.keep_listing(&path("/f/sub"), one("a"), TTL, stamp);
-        assert!(cache.listing(&path("/f/sub")).is_some());
-    }
-
-    #[test]
-    fn of_a_folder_that_is_renewed_nothing_from_before_counts() {
-        let cache = Cache::new();
-        let (folder, member) = (path("/f"), path("/f/a"));
-        let stamp = cache.stamp(&folder);
-        cache.keep_one(&member, None, TTL, stamp);
-        assert!(matches!(cache.known(&member), Known::Absent));
-        cache.renew(&folder);
-        assert!(matches!(cache.known(&member), Known::No));
-        cache.keep_listing(&folder, one("b"), TTL, stamp);
-        cache.keep_one(&member, None, TTL, stamp);
-        assert!(cache.listing(&folder).is_none() && matches!(cache.known(&member), Known::No), "a look from before");
-        cache.keep_one(&member, Some(Kept::told(Node::folder("a"))), TTL, cache.stamp(&folder));
-        assert!(matches!(cache.known(&member), Known::Present(_)));
-    }
-
-    #[test]
-    fn a_refresh_forgets_what_is_below_and_not_what_is_beside() {
-        let cache = Cache::new();
-        for folder in ["/f", "/f/sub", "/g"] {
-            cache.keep_listing(&path(folder), one("a"), TTL, cache.stamp(&path(folder)));
-        }
-        let late = cache.stamp(&path("/f/sub"));
-        cache.keep_one(&path("/f/sub/deep/x"), None, TTL, cache.stamp(&path("/f/sub/deep")));
-        cache.refresh(&path("/f"));
-        assert!(cache.listing(&path("/f")).is_none() && cache.listing(&path("/f/sub")).is_none());
-        assert!(matches!(cache.known(&path("/f/sub/deep/x")), Known::No));
-        assert!(cache.listing(&path("/g")).is_some());
-        cache.keep_listing(&path("/f/sub"), one("a"), TTL, late);
-        assert!(cache.listing(&path("/f/sub")).is_none(), "a load from before is not kept");
-        cache.refresh(&TreePath::root());
-        assert!(cache.listing(&path("/g")).is_none());
-    }
-}
+mod tests;

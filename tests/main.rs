@@ -25,6 +25,8 @@ mod locks;
 mod names;
 // Each promise of docs/semantics.md.
 mod promises;
+// Another file while it serves; drain.
+mod reload;
 // Starting, stopping, wrong files, users, logs.
 mod running;
 // Starting the binary and talking to it.

@@ -8,12 +8,15 @@ use davmux_metrics::Page;
 use davmux_server::{Administration, Health, Held, Metrics as Requests, Refused};
 use davmux_tree::{Metrics as Mounts, Tree, TreePath};
 
+use crate::reload::Reloads;
+
 /// The tree and its locks, as their administrator sees them.
 pub(crate) struct Watched {
     pub(crate) tree: Arc<Tree>,
     pub(crate) dav: Dav,
     pub(crate) requests: Arc<Requests>,
     pub(crate) mounts: Arc<Mounts>,
+    pub(crate) reloads: Reloads,
 }
 
 impl Administration for Watched {
@@ -41,6 +44,10 @@ impl Administration for Watched {
 
     fn refresh(&self, path: &str) -> Result<(), Refused> {
         if self.tree.refresh(&parsed(path)?) { Ok(()) } else { Err(Refused::Nowhere) }
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        self.reloads.ask().await
     }
 
     async fn locks(&self, path: &str) -> Result<Vec<Held>, Refused> {

@@ -13,6 +13,7 @@ use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 
 /// The tree over WebDAV.
+#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) dav: Dav,
     /// What each user sees.

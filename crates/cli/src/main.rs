@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod index;
 mod logging;
+mod reload;
 mod serve;
 
 use std::io::{Read, Write};

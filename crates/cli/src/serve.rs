@@ -4,29 +4,26 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context;
 use davmux_config::{Built, Config};
-use davmux_dav::{Clock, Dav, DavOptions, LockTable};
+use davmux_dav::{Clock, LockTable};
 use davmux_server::{Listen, Server};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::admin::Watched;
-use crate::app::App;
+use crate::reload::{Process, Reloads, Running, Source};
 
 /// Serves what a file describes.
 pub(crate) async fn serve_file(file: &Path, listen: Option<&str>) -> anyhow::Result<ExitCode> {
-    let config = Config::load(file)?;
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
-    let mut built = build(&config, file).await?;
-    if let Some(listen) = listen {
-        let address = listen.parse().with_context(|| format!("--listen {listen} is not an address"))?;
-        built.server.listen = vec![address];
-    }
-    serve(built, |_| Ok(())).await?;
+    let listen = listen.map(str::parse).transpose();
+    let listen = listen.context("--listen is not an address")?;
+    let source = Source { file: file.to_owned(), listen };
+    let config = source.load().await?;
+    let built = build(&config, file).await?;
+    serve(source, config, built, |_| Ok(())).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -36,16 +33,25 @@ pub(crate) async fn build(config: &Config, file: &Path) -> anyhow::Result<Built>
 }
 
 /// Serves until a signal says to stop; `ready` is told the addresses first.
-pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let Built { tree, store, metrics, server, admin_listen, base_path, users, anonymous } = built;
-    let drain = server.drain;
+pub(crate) async fn serve(
+    source: Source,
+    config: Config,
+    built: Built,
+    ready: impl FnOnce(&[Listen]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    // From here on a SIGHUP waits for its turn and does not end the process.
+    let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be waited for")?;
     let clock: Clock = Arc::new(SystemTime::now);
-    let locks = LockTable::open(store, Arc::clone(&clock)).await.context("the locks in `state_dir` cannot be read")?;
-    let options = DavOptions { base_path, locks: Arc::new(locks), clock };
-    let dav = Dav::new(options).context("base_path cannot be used")?;
-    let bound = Server::bind(server, App { dav: dav.clone(), users, anonymous }).await?;
-    let watched = Watched { tree: Arc::clone(&tree), dav, requests: bound.metrics(), mounts: metrics };
-    let admin = Server::bind_admin(admin_listen, watched).await?;
+    let locks = LockTable::open(Arc::clone(&built.base.store), Arc::clone(&clock)).await;
+    let locks = Arc::new(locks.context("the locks in `state_dir` cannot be read")?);
+    let (reloads, asked) = Reloads::new();
+    let process = Process { base: built.base.clone(), locks, clock, reloads };
+    let serving = process.serving(built)?;
+    let tree = Arc::clone(&serving.tree);
+    let bound = Server::bind(serving.options.clone(), serving.app.clone()).await?;
+    let requests = bound.metrics();
+    let watched = process.watched(&serving, Arc::clone(&requests));
+    let admin = Server::bind_admin(serving.admin_listen, watched).await?;
     let addresses = bound.addresses();
     for address in &addresses {
         match address {
@@ -60,33 +66,54 @@ pub(crate) async fn serve(built: Built, ready: impl FnOnce(&[Listen]) -> anyhow:
         }
     }
     ready(&addresses)?;
-    // A mount in trouble must not keep the others waiting.
-    let start = tokio::spawn({
-        let tree = Arc::clone(&tree);
-        async move { tree.start().await }
-    });
+    let (server, handle) = (bound.handle(), admin.handle());
+    // Before the first request, which may begin what must not be taken for something left behind.
+    tree.recall().await;
+    let mut running =
+        Running { source, config, tree, process, requests, server, admin: handle, starts: JoinSet::new() };
+    running.start();
     let stop = stop_signal()?;
+    let stopping = CancellationToken::new();
+    let running = tokio::spawn(running.reload_until(stopping.clone(), hangups, asked));
     // Who watches is answered for as long as anything goes on.
     let (ended, all_ended) = tokio::sync::oneshot::channel::<()>();
     let admin = tokio::spawn(admin.serve(async move { drop(all_ended.await) }));
-    let drained = bound.serve(stop).await;
-    start.abort();
-    tree.drain(drain).await;
+    let mut began = Instant::now();
+    let drained = bound
+        .serve(async {
+            stop.await;
+            began = Instant::now();
+            stopping.cancel();
+        })
+        .await;
+    let Running { config, tree, starts, .. } = running.await.context("reloading failed unexpectedly")?;
+    drop(starts);
+    // One limit for both: what outlived its request has what is left of it.
+    tree.drain(config.server.drain.saturating_sub(began.elapsed())).await;
     drop(ended);
     admin.await.context("the administrator's listener failed")?;
     tracing::info!(cut = drained.cut, "stopped");
     Ok(())
 }
 
-/// Resolves at SIGTERM or SIGINT.
+/// Resolves at SIGTERM or SIGINT. A second one ends the process at once, as a crash would.
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping: requests in flight may end, new ones are refused");
+        either(&mut terminate, &mut interrupt).await;
+        tracing::info!("stopping: requests in flight may end, new ones are refused; once more to stop at once");
+        tokio::spawn(async move {
+            either(&mut terminate, &mut interrupt).await;
+            tracing::warn!("stopped at once; what is left of uploads is removed at the next start");
+            std::process::exit(1);
+        });
     })
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }

@@ -17,15 +17,26 @@ use davmux_tree::{Access, Metrics, MountMetrics, Tree, TreeOptions, TreePath, Vi
 use crate::file::{Bucket, Config, Mount, Password, Storage, User};
 use crate::mistake::Position;
 
+/// What a process has one of, whatever is reloaded.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Where the state is kept: in `state_dir`, else in memory.
+    pub store: Arc<dyn Store>,
+    /// What is counted of the mounts.
+    pub metrics: Arc<Metrics>,
+    /// `upload_memory`, shared by all drivers.
+    pub(crate) memory: UploadMemory,
+    /// So many bytes, as the file said at the start.
+    pub(crate) upload_memory: u64,
+}
+
 /// All that a server needs.
 #[derive(Debug)]
 pub struct Built {
     /// The mounts, joined. It has looked at no storage yet.
     pub tree: Arc<Tree>,
-    /// Where the state is kept: in `state_dir`, else in memory.
-    pub store: Arc<dyn Store>,
-    /// What is counted of the mounts.
-    pub metrics: Arc<Metrics>,
+    /// What outlives a reload.
+    pub base: Base,
     /// How to serve it.
     pub server: Options,
     /// Where an administrator asks how it is.
@@ -54,6 +65,15 @@ pub enum BuildError {
     /// The state cannot be opened.
     #[error("`state_dir` cannot be used")]
     State(#[from] davmux_state::Error),
+    /// The state cannot move while it is used.
+    #[error(
+        "`state_dir` cannot change while the server runs, as locks and uploads in progress are in it: restart, or set it back \
+         to {former}"
+    )]
+    OtherState {
+        /// What the server runs with, as the file would say it.
+        former: String,
+    },
     /// A mount could not be made because of a bug.
     #[error("making the mounts failed unexpectedly: {0}")]
     Panicked(String),
@@ -100,20 +120,21 @@ impl Config {
     /// # Errors
     /// [`BuildError`]; nothing is left running.
     pub async fn build(&self) -> Result<Built, BuildError> {
-        let memory = UploadMemory::new(self.server.upload_memory);
+        let upload_memory = self.server.upload_memory;
+        let memory = UploadMemory::new(upload_memory);
         let metrics = Arc::new(Metrics::default());
-        let (mounts, counted) = (self.mounts.clone(), Arc::clone(&metrics));
-        // A driver for https reads the system's certificates.
-        let made = tokio::task::spawn_blocking(move || {
-            mounts.into_iter().map(|mount| joined(mount, &memory, &counted)).collect::<Result<Vec<_>, _>>()
-        });
-        let mounts = made.await.map_err(|error| BuildError::Panicked(error.to_string()))??;
+        let mounts = made(self.mounts.clone(), memory.clone(), Arc::clone(&metrics)).await?;
         let store: Arc<dyn Store> = match &self.server.state_dir {
             Some(folder) => Arc::new(davmux_state::File::open(folder).await?),
             None => Arc::new(davmux_state::Memory::new()),
         };
         let tree =
             Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store: Arc::clone(&store) });
+        Ok(self.served(tree, Base { store, metrics, memory, upload_memory }))
+    }
+
+    /// The tree with all that stands around it.
+    pub(crate) fn served(&self, tree: Arc<Tree>, base: Base) -> Built {
         let users = self.users.iter().map(|user| (Arc::from(user.name.as_str()), view(&tree, user))).collect();
         let of_all = |access| View::new(Arc::clone(&tree), TreePath::root(), access);
         let anonymous = match self.server.anonymous {
@@ -121,16 +142,15 @@ impl Config {
             Anonymous::ReadOnly => Some(of_all(Access::ReadOnly)),
             Anonymous::ReadWrite => Some(of_all(Access::ReadWrite)),
         };
-        Ok(Built {
+        Built {
             server: self.options(),
             admin_listen: self.server.admin_listen.clone(),
             base_path: self.server.base_path.to_string(),
             users,
             anonymous,
             tree,
-            store,
-            metrics,
-        })
+            base,
+        }
     }
 
     /// The mount at exactly this path.
@@ -182,6 +202,18 @@ fn login(user: &User) -> davmux_server::User {
 
 fn view(tree: &Arc<Tree>, user: &User) -> View {
     View::new(Arc::clone(tree), user.root.clone(), user.access)
+}
+
+/// Mounts with their drivers, in the same order.
+pub(crate) async fn made(
+    mounts: Vec<Mount>,
+    memory: UploadMemory,
+    metrics: Arc<Metrics>,
+) -> Result<Vec<davmux_tree::Mount>, BuildError> {
+    // A driver for https reads the system's certificates.
+    let made =
+        tokio::task::spawn_blocking(move || mounts.into_iter().map(|mount| joined(mount, &memory, &metrics)).collect());
+    made.await.map_err(|error| BuildError::Panicked(error.to_string()))?
 }
 
 fn joined(mount: Mount, memory: &UploadMemory, metrics: &Metrics) -> Result<davmux_tree::Mount, BuildError> {

@@ -30,7 +30,7 @@ pub struct Config {
 }
 
 /// `server`: how the tree is served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Where to listen; at least one.
     pub listen: Vec<Listen>,
@@ -53,7 +53,7 @@ pub struct Server {
 }
 
 /// One of `users`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Where the name stands in the file.
     pub at: Position,
@@ -68,7 +68,7 @@ pub struct User {
 }
 
 /// How a password is known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
     /// An argon2 hash as a PHC string.
     Hash(Secret),
@@ -77,7 +77,7 @@ pub enum Password {
 }
 
 /// One of `mounts`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Where it stands in the file.
     pub at: Position,
@@ -90,7 +90,7 @@ pub struct Mount {
 }
 
 /// `driver` and the keys that are its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// `local`
     Local(Folder),
@@ -104,14 +104,14 @@ pub enum Storage {
 }
 
 /// A mount with `driver: local`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// The folder, absolute. It need not be there yet.
     pub root_folder_path: PathBuf,
 }
 
 /// A mount with `driver: s3`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     /// What the driver takes.
     pub options: S3Options,
@@ -121,7 +121,7 @@ pub struct Bucket {
 
 /// A mount with one of opendal's further services.
 #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// What the driver takes.
     pub options: davmux_driver_opendal::OpendalOptions,

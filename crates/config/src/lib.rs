@@ -15,7 +15,7 @@
 //! # What is deliberately absent
 //!
 //! No network: whether a bucket exists is found out when the tree starts, or by a probe. No logging of what was read. No
-//! reloading: a new file is a new [`Config`].
+//! watching of the file: when to read it again is the caller's to say.
 
 mod build;
 mod docs;
@@ -23,6 +23,7 @@ mod expand;
 mod file;
 mod keys;
 mod mistake;
+mod reload;
 mod schema;
 mod secret;
 mod sections;
@@ -30,10 +31,11 @@ mod units;
 mod walk;
 mod yaml;
 
-pub use build::{AdminError, BuildError, Built, DriverError};
+pub use build::{AdminError, Base, BuildError, Built, DriverError};
 #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
 pub use file::Service;
 pub use file::{Bucket, Config, Folder, Mount, Password, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
+pub use reload::Changes;
 pub use schema::schema;
 pub use secret::Secret;

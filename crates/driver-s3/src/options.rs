@@ -53,7 +53,7 @@ pub enum LinkDisposition {
 }
 
 /// A bucket, or a prefix of one, and how to reach it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3Options {
     /// What is known of the provider. `None`: the endpoint's host tells it, else it is [`Provider::other`].
     pub provider: Option<&'static Provider>,

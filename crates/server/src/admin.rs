@@ -36,6 +36,9 @@ pub trait Administration: Send + Sync + 'static {
     /// [`Refused`]; nothing was forgotten then.
     fn refresh(&self, path: &str) -> Result<(), Refused>;
 
+    /// Reads again what is served, and serves that. Says what changed, or each mistake; then nothing has.
+    fn reload(&self) -> impl Future<Output = Result<String, String>> + Send;
+
     /// The locks at a path and below.
     ///
     /// # Errors
@@ -149,6 +152,13 @@ impl<A: Administration> Application for Admin<A> {
                 Some(refused) => refused,
                 None => self.refresh(query(&parts, "path").as_deref().unwrap_or("/")),
             },
+            "/reload" => match allowed(&parts, &[Method::POST]).or_else(|| from_elsewhere(&parts.headers, &caller)) {
+                Some(refused) => refused,
+                None => match self.0.reload().await {
+                    Ok(changes) => text(StatusCode::OK, changes + "\n"),
+                    Err(mistakes) => text(StatusCode::UNPROCESSABLE_ENTITY, mistakes + "\n"),
+                },
+            },
             "/locks" => {
                 let ends = parts.method == Method::DELETE;
                 let refused = allowed(&parts, &[Method::GET, Method::HEAD, Method::DELETE]);
@@ -159,7 +169,7 @@ impl<A: Administration> Application for Admin<A> {
                     (None, path) => self.locks(path.as_deref().unwrap_or("/")).await,
                 }
             }
-            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz, /metrics, /refresh and /locks\n"),
+            _ => text(StatusCode::NOT_FOUND, "here are /healthz, /readyz, /metrics, /refresh, /reload and /locks\n"),
         }
     }
 }

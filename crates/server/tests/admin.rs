@@ -43,6 +43,11 @@ impl Administration for Served {
         }
     }
 
+    async fn reload(&self) -> Result<String, String> {
+        let broken = !self.broken.lock().unwrap().is_empty();
+        if broken { Err("m.yaml:1:1: wrong".to_owned()) } else { Ok("nothing changed".to_owned()) }
+    }
+
     async fn locks(&self, path: &str) -> Result<Vec<Held>, Refused> {
         if path == "/down" {
             return Err(Refused::Unavailable);
@@ -99,6 +104,17 @@ async fn readiness_names_each_mount_and_fails_when_none_or_the_one_asked_for_is_
     served.broken.lock().unwrap().push("/documents");
     assert_eq!(say(address, "GET /readyz", "").await.0, 503);
     assert_eq!(say(address, "GET /healthz", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_reload_says_what_changed_or_what_is_wrong_and_is_asked_for_on_this_machine_alone() {
+    let running = start("127.0.0.1:0").await;
+    let address = running.address;
+    assert_eq!(say(address, "POST /reload", "").await, (200, "nothing changed\n".to_owned()));
+    running.served.broken.lock().unwrap().push("/films");
+    assert_eq!(say(address, "POST /reload", "").await, (422, "m.yaml:1:1: wrong\n".to_owned()));
+    assert_eq!(say(address, "GET /reload", "").await.0, 405);
+    assert_eq!(say(address, "POST /reload", "origin: http://a.example\r\n").await.0, 403);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub struct Mount {
 }
 
 /// How a mount is served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountOptions {
     /// Refuse every change.
     pub read_only: bool,

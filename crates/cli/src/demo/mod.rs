@@ -18,6 +18,7 @@ use davmux_s3_server::{Folder, Running, Server, Strict};
 use davmux_server::Listen;
 use davmux_tree::{Access, PutRequest, RelPath, Tree, TreePath, View};
 
+use crate::reload::Source;
 use crate::serve;
 use samples::Sample;
 
@@ -44,7 +45,8 @@ pub(crate) async fn demo(listen: SocketAddr, dir: Option<PathBuf>) -> anyhow::Re
     if fresh {
         add_samples(&built.tree).await.context("the sample files cannot be written")?;
     }
-    serve::serve(built, |addresses| {
+    let source = Source { file, listen: None };
+    serve::serve(source, config, built, |addresses| {
         print!("{}", what_to_do(addresses, &dir, password.as_deref()));
         Ok(())
     })

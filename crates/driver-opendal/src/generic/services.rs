@@ -33,7 +33,7 @@ pub enum OpendalOptionsError {
 }
 
 /// A storage of any of the services that this build has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpendalOptions {
     /// See [`Opendal::azblob`].
@@ -94,7 +94,7 @@ fn open(
 
 /// A container of Azure Blob Storage, or a prefix of one.
 #[cfg(feature = "azblob")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AzblobOptions {
     /// Name of the container.
     pub container: String,
@@ -126,7 +126,7 @@ impl Opendal {
 
 /// A bucket of Google Cloud Storage over its native API, or a prefix of one.
 #[cfg(feature = "gcs")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcsOptions {
     /// Name of the bucket.
     pub bucket: String,
@@ -163,7 +163,7 @@ impl Opendal {
 
 /// Another WebDAV server, or a folder of one.
 #[cfg(feature = "webdav")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebdavOptions {
     /// Base URL of the tree.
     pub endpoint: String,
@@ -197,7 +197,7 @@ impl Opendal {
 
 /// A folder behind SSH. The `ssh` program of this machine makes the connection, with its own configuration.
 #[cfg(feature = "sftp")]
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SftpOptions {
     /// Host, with a port where it is not 22: `ssh://host:2222`.
     pub endpoint: String,

@@ -34,7 +34,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A storage service of UpYun, or a folder of one, and how to reach it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpYunOptions {
     /// Name of the service.
     pub bucket: String,

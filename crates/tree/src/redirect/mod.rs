@@ -36,6 +36,12 @@ pub struct RedirectRule {
     pub redirect: bool,
 }
 
+impl PartialEq for RedirectRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.user_agent.as_str() == other.user_agent.as_str() && self.redirect == other.redirect
+    }
+}
+
 /// Who asks, as far as it matters to a redirect.
 #[derive(Clone, Debug, Default)]
 pub struct Requester<'a> {

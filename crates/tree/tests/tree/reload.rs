@@ -55,8 +55,12 @@ async fn another_storage_at_the_same_path_is_never_answered_from_what_is_known_o
     for (one, two) in both().into_iter().zip(both()) {
         fill(&one.view, &["f/one"]).await;
         fill(&two.view, &["f/two"]).await;
-        assert_eq!(names(&one.view, "f").await.unwrap(), ["one"]);
+        one.tree.refresh(&at("/"));
+        let is_there = async |view: &View, file: &str| view.stat(&path(file)).await.is_ok();
+        assert!(is_there(&one.view, "f/one").await && !is_there(&one.view, "f/two").await);
         let (_, view) = replaced(&one.tree, vec![mount("/", driver_of(&two.faulty))]);
+        assert!(!is_there(&view, "f/one").await && is_there(&view, "f/two").await, "looked at one by one");
+        assert!(is_there(&one.view, "f/one").await && !is_there(&one.view, "f/two").await);
         // Each in turn, so that each finds what the other left in memory.
         for _ in 0..2 {
             assert_eq!(names(&view, "f").await.unwrap(), ["two"]);
@@ -111,6 +115,17 @@ async fn a_change_that_ends_after_the_reload_is_seen_through_the_new_mount_of_it
             delete(&one.view, "f/g").await.unwrap();
             assert_eq!(names(&view, f).await.unwrap(), ["a", "new"], "at {place}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_goes_on_sees_what_is_changed_through_the_new_mount_of_its_storage() {
+    for one in both() {
+        fill(&one.view, &["f/a"]).await;
+        let (_, view) = replaced(&one.tree, vec![mount("/", driver_of(&one.faulty))]);
+        assert_eq!(names(&one.view, "f").await.unwrap(), ["a"]);
+        put(&view, "f/new", "x").await.unwrap();
+        assert_eq!(names(&one.view, "f").await.unwrap(), ["a", "new"]);
     }
 }
 

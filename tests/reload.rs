@@ -1,0 +1,247 @@
+//! Another file while it serves, and the end.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use http::StatusCode;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Davmux, bucket, local, other, s3};
+
+fn folder() -> Arc<TempDir> {
+    Arc::new(tempfile::tempdir().unwrap())
+}
+
+fn signal(davmux: &Davmux, name: &str) {
+    let status = Command::new("kill").args(["-s", name, &davmux.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+fn write(davmux: &Davmux, file: &str) {
+    std::fs::write(davmux.dir.path().join("mounts.yaml"), file).unwrap();
+}
+
+fn told(davmux: &Davmux, text: &str) -> usize {
+    davmux.log().matches(text).count()
+}
+
+/// A reload by signal, to its end.
+async fn reload(davmux: &Davmux, file: &str) {
+    let before = told(davmux, "reloaded");
+    write(davmux, file);
+    signal(davmux, "HUP");
+    let done = tokio::time::timeout(crate::support::PATIENCE, async {
+        while told(davmux, "reloaded") == before {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    assert!(done.await.is_ok(), "{}", davmux.log());
+}
+
+fn file(server: &str, mounts: &str) -> String {
+    format!("version: 1\nserver:\n  anonymous: read-write\n{server}mounts:\n{mounts}")
+}
+
+/// The address of the administrator's listener, as the log says it.
+fn admin_of(davmux: &Davmux) -> String {
+    let log = davmux.log();
+    let line = log.lines().rfind(|line| line.contains("administration on http://")).unwrap();
+    line.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned()
+}
+
+async fn ask(address: &str, request: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket
+        .write_all(format!("{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// A PUT that waits for the rest of its body.
+async fn begun(davmux: &Davmux, path: &str, length: usize) -> TcpStream {
+    let mut socket = TcpStream::connect(&davmux.addr).await.unwrap();
+    let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    socket.read_exact(&mut go_on).await.unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100"));
+    socket
+}
+
+async fn answered(mut socket: TcpStream) -> String {
+    let mut answer = String::new();
+    let _ = socket.read_to_string(&mut answer).await;
+    answer
+}
+
+#[tokio::test]
+async fn mounts_and_users_come_and_go_while_requests_in_flight_keep_what_they_began_with() {
+    let (one, two) = (folder(), folder());
+    std::fs::write(two.path().join("new"), "x").unwrap();
+    let davmux = Davmux::serve(&local("/l", one.path())).await;
+    assert_eq!(davmux.get("/n/new").await.status, StatusCode::NOT_FOUND);
+    let mut upload = begun(&davmux, "/l/slow", 10).await;
+    reload(&davmux, &file("", &local("/n", two.path()))).await;
+    assert_eq!(davmux.propfind("/", "1").await.hrefs(), ["/", "/n/"]);
+    assert_eq!(davmux.get("/n/new").await.text(), "x");
+    assert_eq!(davmux.get("/l/slow").await.status, StatusCode::NOT_FOUND);
+    upload.write_all(b"0123456789").await.unwrap();
+    upload.shutdown().await.unwrap();
+    assert!(answered(upload).await.starts_with("HTTP/1.1 201"));
+    assert_eq!(std::fs::read(one.path().join("slow")).unwrap(), b"0123456789");
+    let log = davmux.log();
+    assert!(log.contains("mounts added: /n; mounts removed: /l"), "{log}");
+
+    let users =
+        format!("version: 1\nusers:\n  - {{name: alice, password: wonderland}}\nmounts:\n{}", local("/n", two.path()));
+    reload(&davmux, &users).await;
+    assert_eq!(davmux.get("/n/new").await.status, StatusCode::UNAUTHORIZED);
+    let alice = [("Authorization", "Basic YWxpY2U6d29uZGVybGFuZA==")];
+    assert_eq!(davmux.send("GET", "/n/new", &alice, "").await.text(), "x");
+    let log = davmux.log();
+    assert!(log.contains("users added: alice; server changed") && !log.contains("wonderland"), "{log}");
+}
+
+#[tokio::test]
+async fn a_wrong_file_changes_nothing_and_each_mistake_is_told_as_check_tells_it() {
+    let dir = folder();
+    std::fs::write(dir.path().join("a"), "x").unwrap();
+    let l = local("/l", dir.path());
+    let good = file("  admin_listen: 127.0.0.1:0\n", &l);
+    let davmux = Davmux::serve_file(&good).await;
+    let admin = admin_of(&davmux);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let kept = std::net::TcpListener::bind(taken).unwrap();
+    let with = |server: &str| file(&format!("  admin_listen: 127.0.0.1:0\n{server}"), &local("/other", dir.path()));
+    for (wrong, said) in [
+        (with("  lissten: 1\n"), ":5:3: "),
+        ("version: [".to_owned(), "mounts.yaml:1:"),
+        (file("", &format!("{l}{l}")), "/l"),
+        (file("", &format!("{l}{}", bucket_with_file("missing"))), "missing"),
+        (with("  state_dir: state\n"), "restart"),
+        (file(&format!("  admin_listen: {taken}\n"), &local("/other", dir.path())), &taken.to_string()),
+    ] {
+        write(&davmux, &wrong);
+        let before = told(&davmux, "not reloaded");
+        let answer = ask(&admin, "POST /reload").await;
+        assert!(answer.starts_with("HTTP/1.1 422") && answer.contains(said), "{said}: {answer}");
+        let log = davmux.log();
+        assert!(told(&davmux, "not reloaded") > before && log.contains(said), "{said}: {log}");
+        assert_eq!(davmux.propfind("/", "1").await.hrefs(), ["/", "/l/"], "after {said}");
+        assert_eq!(davmux.get("/l/a").await.text(), "x");
+    }
+    std::fs::remove_file(davmux.dir.path().join("mounts.yaml")).unwrap();
+    signal(&davmux, "HUP");
+    davmux.logged("cannot be read").await;
+    assert_eq!(davmux.get("/l/a").await.text(), "x");
+    drop(kept);
+    write(&davmux, &good);
+    let answer = ask(&admin, "POST /reload").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("nothing changed\n"), "{answer}");
+}
+
+fn bucket_with_file(key: &str) -> String {
+    format!(
+        "  - path: /b\n    driver: s3\n    bucket: b\n    endpoint: http://127.0.0.1:1\n    region: x\n    access_key_id: a\n    \
+         secret_access_key_file: {key}\n"
+    )
+}
+
+#[tokio::test]
+async fn the_administrators_listener_comes_and_goes() {
+    let dir = folder();
+    let davmux = Davmux::serve(&local("/l", dir.path())).await;
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    reload(&davmux, &file(&format!("  admin_listen: {address}\n"), &local("/l", dir.path()))).await;
+    assert!(ask(&address, "GET /healthz").await.starts_with("HTTP/1.1 200"));
+    reload(&davmux, &file("", &local("/l", dir.path()))).await;
+    assert!(TcpStream::connect(&address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_changed_mount_of_the_same_bucket_shows_what_the_former_one_still_wrote() {
+    let s3 = s3().await;
+    let davmux = Davmux::serve(&bucket("/b", &s3, &["list_cache: 1h"])).await;
+    assert_eq!(davmux.put("/b/f/a", "x").await, StatusCode::CONFLICT);
+    assert_eq!(davmux.send("MKCOL", "/b/f", &[], "").await.status, StatusCode::CREATED);
+    let mut upload = begun(&davmux, "/b/f/late", 4).await;
+    reload(&davmux, &file("", &bucket("/b", &s3, &["list_cache: 2h"]))).await;
+    assert_eq!(davmux.propfind("/b/f/", "1").await.hrefs(), ["/b/f/"]);
+    upload.write_all(b"late").await.unwrap();
+    upload.shutdown().await.unwrap();
+    assert!(answered(upload).await.starts_with("HTTP/1.1 201"));
+    assert_eq!(davmux.propfind("/b/f/", "1").await.hrefs(), ["/b/f/", "/b/f/late"]);
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_goes_on_through_reloads() {
+    let s3 = s3().await;
+    let dir = folder();
+    let mounts = bucket("/b", &s3, &[]);
+    let davmux = Davmux::serve_in(Arc::clone(&dir), &file("  state_dir: state\n", &mounts)).await;
+    let length = 20 << 20;
+    let mut upload = begun(&davmux, "/b/large", length).await;
+    upload.write_all(&vec![1; length / 2]).await.unwrap();
+    in_progress(&s3, 1).await;
+    for mounts in [mounts.clone() + &local("/l", dir.path()), mounts.replace("/b\n", "/c\n"), mounts] {
+        reload(&davmux, &file("  state_dir: state\n", &mounts)).await;
+        davmux.logged("the mount is ready").await;
+    }
+    upload.write_all(&vec![1; length / 2]).await.unwrap();
+    upload.shutdown().await.unwrap();
+    assert!(answered(upload).await.starts_with("HTTP/1.1 201"));
+    assert_eq!(davmux.send("HEAD", "/b/large", &[], "").await.header("content-length"), length.to_string());
+}
+
+/// Waits until so many uploads are in progress at the storage.
+async fn in_progress(s3: &davmux_s3_server::Running, number: usize) {
+    let client = other(s3);
+    let there = tokio::time::timeout(crate::support::PATIENCE, async {
+        loop {
+            let listed = client.list_multipart_uploads().bucket("bucket").send().await.unwrap();
+            if listed.uploads().len() == number {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    });
+    assert!(there.await.is_ok(), "not {number} uploads in progress");
+}
+
+#[tokio::test]
+async fn at_the_drain_limit_an_upload_is_cut_and_nothing_of_it_is_left() {
+    let s3 = s3().await;
+    let davmux = Davmux::serve_file(&file("  state_dir: state\n  drain: 0\n", &bucket("/b", &s3, &[]))).await;
+    let mut upload = begun(&davmux, "/b/large", 20 << 20).await;
+    upload.write_all(&vec![1; 12 << 20]).await.unwrap();
+    in_progress(&s3, 1).await;
+    let (dir, address) = (Arc::clone(&davmux.dir), davmux.addr.clone());
+    let (code, log) = davmux.terminate().await;
+    assert_eq!(code, Some(0), "{log}");
+    assert!(TcpStream::connect(&address).await.is_err());
+    assert_eq!(answered(upload).await, "", "cut without an answer");
+    in_progress(&s3, 0).await;
+    // The state was closed: another process opens it at once, and finds nothing to remove.
+    let again = Davmux::serve_in(dir, &file("  state_dir: state\n", &bucket("/b", &s3, &[]))).await;
+    assert_eq!(again.propfind("/b/", "1").await.hrefs(), ["/b/"]);
+    assert!(!again.log().contains("earlier run left"), "{}", again.log());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let dir = folder();
+    let davmux = Davmux::serve_file(&file("  drain: 1h\n", &local("/l", dir.path()))).await;
+    let upload = begun(&davmux, "/l/slow", 10).await;
+    signal(&davmux, "TERM");
+    davmux.logged("stopping").await;
+    let (code, log) = davmux.terminate().await;
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("at once"), "{log}");
+    assert_eq!(answered(upload).await, "");
+    assert!(!dir.path().join("slow").exists());
+}

@@ -3,6 +3,8 @@
 
 // The dependency arrows of docs/architecture.md, and the example file.
 mod architecture;
+// One line for each change.
+mod audit;
 // What clients should not send, and when they should not leave.
 mod bad_input;
 // What real clients send, replayed.

@@ -45,7 +45,8 @@ fn file(server: &str, mounts: &str) -> String {
 }
 
 /// The address of the administrator's listener, as the log says it.
-fn admin_of(davmux: &Davmux) -> String {
+async fn admin_of(davmux: &Davmux) -> String {
+    davmux.logged("administration on http://").await;
     let log = davmux.log();
     let line = log.lines().rfind(|line| line.contains("administration on http://")).unwrap();
     line.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned()
@@ -65,7 +66,9 @@ async fn ask(address: &str, request: &str) -> String {
 /// A PUT that waits for the rest of its body.
 async fn begun(davmux: &Davmux, path: &str, length: usize) -> TcpStream {
     let mut socket = TcpStream::connect(&davmux.addr).await.unwrap();
-    let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut go_on = [0; 25];
     socket.read_exact(&mut go_on).await.unwrap();
@@ -91,7 +94,6 @@ async fn mounts_and_users_come_and_go_while_requests_in_flight_keep_what_they_be
     assert_eq!(davmux.get("/n/new").await.text(), "x");
     assert_eq!(davmux.get("/l/slow").await.status, StatusCode::NOT_FOUND);
     upload.write_all(b"0123456789").await.unwrap();
-    upload.shutdown().await.unwrap();
     assert!(answered(upload).await.starts_with("HTTP/1.1 201"));
     assert_eq!(std::fs::read(one.path().join("slow")).unwrap(), b"0123456789");
     let log = davmux.log();
@@ -114,7 +116,7 @@ async fn a_wrong_file_changes_nothing_and_each_mistake_is_told_as_check_tells_it
     let l = local("/l", dir.path());
     let good = file("  admin_listen: 127.0.0.1:0\n", &l);
     let davmux = Davmux::serve_file(&good).await;
-    let admin = admin_of(&davmux);
+    let admin = admin_of(&davmux).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let kept = std::net::TcpListener::bind(taken).unwrap();
     let with = |server: &str| file(&format!("  admin_listen: 127.0.0.1:0\n{server}"), &local("/other", dir.path()));
@@ -173,7 +175,6 @@ async fn a_changed_mount_of_the_same_bucket_shows_what_the_former_one_still_wrot
     reload(&davmux, &file("", &bucket("/b", &s3, &["list_cache: 2h"]))).await;
     assert_eq!(davmux.propfind("/b/f/", "1").await.hrefs(), ["/b/f/"]);
     upload.write_all(b"late").await.unwrap();
-    upload.shutdown().await.unwrap();
     assert!(answered(upload).await.starts_with("HTTP/1.1 201"));
     assert_eq!(davmux.propfind("/b/f/", "1").await.hrefs(), ["/b/f/", "/b/f/late"]);
 }
@@ -193,7 +194,6 @@ async fn an_upload_in_parts_goes_on_through_reloads() {
         davmux.logged("the mount is ready").await;
     }
     upload.write_all(&vec![1; length / 2]).await.unwrap();
-    upload.shutdown().await.unwrap();
     assert!(answered(upload).await.starts_with("HTTP/1.1 201"));
     assert_eq!(davmux.send("HEAD", "/b/large", &[], "").await.header("content-length"), length.to_string());
 }
@@ -244,4 +244,104 @@ async fn a_second_signal_ends_it_at_once() {
     assert!(log.contains("at once"), "{log}");
     assert_eq!(answered(upload).await, "");
     assert!(!dir.path().join("slow").exists());
+}
+
+/// What a client under load found wrong, and how often it asked.
+#[derive(Default)]
+struct Load {
+    asked: std::sync::atomic::AtomicUsize,
+    wrong: std::sync::Mutex<Vec<String>>,
+    ended: std::sync::atomic::AtomicBool,
+}
+
+impl Load {
+    fn check(&self, what: &str, good: bool, seen: &dyn std::fmt::Debug) {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if !good {
+            self.wrong.lock().unwrap().push(format!("{what}: {seen:?}"));
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.ended.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// One after the other over connections that stay open.
+    async fn steady(&self, davmux: &Davmux, worker: usize) {
+        let (own, copy) = (format!("/b/w/{worker}"), format!("/b/w/copy{worker}"));
+        let mut round = 0;
+        while self.goes_on() {
+            round += 1;
+            let got = davmux.get("/b/f/small").await;
+            self.check("GET", got.status == 200 && got.body.as_deref() == Ok(&b"small"[..]), &got.status);
+            let sent = davmux.send("GET", "/b/f/large", &[("User-Agent", "Kodi/21.0")], "").await;
+            self.check("GET to a redirect", sent.status == 302, &sent.status);
+            let listed = davmux.propfind("/b/f/", "1").await;
+            let right = listed.status == 207 && listed.hrefs() == ["/b/f/", "/b/f/large", "/b/f/small"];
+            self.check("PROPFIND", right, &listed.status);
+            let text = format!("{worker} {round}");
+            let put = davmux.put(&own, text.clone()).await;
+            self.check("PUT", put == if round == 1 { 201 } else { 204 }, &put);
+            let got = davmux.get(&own).await;
+            self.check("GET of what was put", got.status == 200 && got.text() == text, &got.status);
+            let copied = davmux.to("COPY", "/b/f/", &copy).await.status;
+            self.check("COPY", copied == if round == 1 { 201 } else { 204 }, &copied);
+            let listed = davmux.propfind(&format!("{copy}/"), "1").await;
+            self.check("PROPFIND of the copy", listed.status == 207 && listed.hrefs().len() == 3, &listed.status);
+            let local = davmux.get("/l/file").await;
+            self.check("GET of a local file", local.status == 200 && local.text() == "local", &local.status);
+        }
+    }
+
+    /// Each over a connection of its own.
+    async fn fresh(&self, davmux: &Davmux) {
+        while self.goes_on() {
+            let answer = davmux.raw(b"GET /b/f/small HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            self.check("GET", answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\nsmall"), &answer);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn not_one_request_fails_while_files_come_and_go_under_load() {
+    const RELOADS: usize = 50;
+    let s3 = s3().await;
+    let (l, more) = (folder(), folder());
+    std::fs::write(l.path().join("file"), "local").unwrap();
+    let base = |cache: &str| bucket("/b", &s3, &[cache]) + &local("/l", l.path());
+    let users = "users:\n  - {name: alice, password: a}\n";
+    let davmux = Davmux::serve(&base("list_cache: 60s")).await;
+    for made in ["/b/f", "/b/w"] {
+        assert_eq!(davmux.send("MKCOL", made, &[], "").await.status, 201);
+    }
+    assert_eq!(davmux.put("/b/f/small", "small").await, 201);
+    assert_eq!(davmux.put("/b/f/large", vec![0; 300 * 1024]).await, 201);
+    let load = Load::default();
+    let began = std::time::Instant::now();
+    let reloads = async {
+        for round in 0..RELOADS {
+            let changed = match round % 4 {
+                0 => file("", &(base("list_cache: 60s") + &local("/more", more.path()))),
+                1 => file("", &base("list_cache: 30s")),
+                2 => file("", &base("list_cache: 30s")) + users,
+                _ => file("", &base("list_cache: 60s")),
+            };
+            reload(&davmux, &changed).await;
+        }
+        load.ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(
+        reloads,
+        load.steady(&davmux, 0),
+        load.steady(&davmux, 1),
+        load.steady(&davmux, 2),
+        load.fresh(&davmux),
+        load.fresh(&davmux)
+    );
+    let wrong = load.wrong.lock().unwrap();
+    let asked = load.asked.load(std::sync::atomic::Ordering::Relaxed);
+    println!("{RELOADS} reloads in {:.1?}: {asked} answers, {} wrong", began.elapsed(), wrong.len());
+    assert!(wrong.is_empty(), "{} of {asked}: {:?}", wrong.len(), &wrong[..wrong.len().min(10)]);
+    assert_eq!(told(&davmux, "not reloaded"), 0);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use davmux_dav::{Client, Dav, ReadDecision};
 use davmux_driver::meter::Meter;
 use davmux_server::{AccessNote, Application, Body, Caller, Identity, RequestBody, Scheme};
-use davmux_tree::View;
+use davmux_tree::{By, View};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -57,8 +57,9 @@ impl Application for App {
             https: caller.scheme == Scheme::Https || (caller.forwarded && !caller.trusted_proto),
             host: caller.host.map(Arc::from),
         };
+        let by = By { user: client.user.clone(), address: client.peer };
         let meter = Meter::new();
-        let mut response = meter.clone().scope(self.dav.handle(view, request, client)).await;
+        let mut response = meter.clone().scope(by.scope(self.dav.handle(view, request, client))).await;
         let read = response.extensions_mut().remove::<ReadDecision>().map(|decision| {
             let done = if decision.redirect { "redirect" } else { "relay" };
             (Cow::Borrowed(done), Cow::Borrowed(decision.reason))

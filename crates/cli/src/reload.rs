@@ -144,7 +144,7 @@ impl Running {
     async fn reload_and_say(&mut self) -> Result<String, String> {
         match self.reload().await {
             Ok(changes) => {
-                tracing::info!(%changes, "reloaded");
+                tracing::info!(target: "audit", action = "reload", result = "done", %changes, "reloaded");
                 Ok(changes.to_string())
             }
             Err(error) => {

@@ -224,7 +224,14 @@ impl<A: Administration> Admin<A> {
     async fn end_locks(&self, path: &str) -> Response<Body> {
         match self.0.end_locks(path).await {
             Ok(ended) => {
-                tracing::info!(path, ended, "an administrator ended its locks");
+                tracing::info!(
+                    target: "audit",
+                    action = "end-locks",
+                    path,
+                    result = "done",
+                    ended,
+                    "an administrator ended its locks"
+                );
                 json(StatusCode::OK, &json!({ "ended": ended }))
             }
             Err(error) => refusal(error),

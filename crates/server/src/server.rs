@@ -146,6 +146,8 @@ impl<A: Application> Bound<A> {
                 }
             }
         }
+        // A reload that comes now is not waited for, and waits for nothing.
+        drop(changes);
         stop.cancel();
         while accepting.acceptors.join_next().await.is_some() {}
         connections.close();

@@ -16,6 +16,7 @@ use davmux_driver::{Checksums, Entry, Expect, Metadata, Native, RelPath};
 use davmux_state::{Kept, KeptOf, near};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::audit::Change;
 use crate::cache::{self, Stamp};
 use crate::locks::Claim;
 use crate::mounts::Spot;
@@ -379,6 +380,15 @@ impl View {
                 Ok(Native::Declined) => tree.keep_time(&spot, modified).await,
                 Err(error) => Err(spot.error(error)),
             }
+        };
+        let change = Change::new("set-time", place.at());
+        let work = async move {
+            let set = work.await;
+            // Where it cannot be kept, nothing changed.
+            if !matches!(set, Ok(false)) {
+                change.ended(&set, |_| (0, None));
+            }
+            set
         };
         place.tree.tasks.run(work).await
     }

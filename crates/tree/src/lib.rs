@@ -17,6 +17,7 @@
 //!
 //! No HTTP, no XML, no WebDAV locks, no sockets, no configuration file, no users: only what a user may do.
 
+mod audit;
 mod bandwidth;
 mod cache;
 mod copying;
@@ -55,6 +56,7 @@ mod unfinished;
 mod view;
 mod walk;
 
+pub use audit::By;
 pub use bandwidth::Bandwidth;
 pub use davmux_driver::{Body, Driver, ErrorKind, ReadReply};
 pub use davmux_driver::{ByteRange, Checksums, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};

@@ -14,6 +14,7 @@ use davmux_state::{Property, PropertyChange};
 use futures_util::{StreamExt, stream};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
+use crate::audit::Change;
 use crate::gate::{Allowed, Write};
 use crate::locks::Claim;
 use crate::rights::Sight;
@@ -116,7 +117,9 @@ impl View {
             tree.within_limits(&stored, &changes).await?;
             let key = key(&stored);
             let changes = changes.into_iter().map(|change| (key.clone(), change)).collect();
-            tree.properties.change(changes).await.map_err(|error| failed(&stored, &error))
+            let changed = tree.properties.change(changes).await.map_err(|error| failed(&stored, &error));
+            Change::new("proppatch", &stored).ended(&changed, |()| (0, None));
+            changed
         };
         place.tree.tasks.run(work).await
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use davmux_driver::{Checksums, ErrorKind, Metadata, When, WriteRequest};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::audit::Change;
 use crate::cache::Kept;
 use crate::gate::{Allowed, Write};
 use crate::junk::is_junk;
@@ -86,6 +87,12 @@ impl Tree {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::new(Problem::Exists, &path)),
                 Err(error) => Err(no_parent(&spot, error)),
             }
+        };
+        let change = Change::new("mkcol", place.at());
+        let work = async move {
+            let made = work.await;
+            change.ended(&made, |()| (0, None));
+            made
         };
         self.tasks.run(work).await
     }
@@ -205,7 +212,13 @@ impl Put {
             return Err(error);
         }
         let tasks = tree.tasks.clone();
-        tasks.run(async move { commit(&tree, &spot, staged, metadata, created).await }).await
+        let (bytes, change) = (self.received, Change::new("put", &spot.path));
+        let work = async move {
+            let written = commit(&tree, &spot, staged, metadata, created).await;
+            change.ended(&written, |_| (0, Some(bytes)));
+            written
+        };
+        tasks.run(work).await
     }
 
     /// Gives up, and waits until nothing is left.

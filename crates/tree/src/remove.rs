@@ -9,6 +9,7 @@ use davmux_driver::{Driver, Entry, ErrorKind, Etag, Kind, RelPath, Removal, When
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use crate::audit::Change;
 use crate::gate::{Allowed, Whole};
 use crate::leaving::Leave;
 use crate::locks::Claim;
@@ -32,7 +33,12 @@ impl Tree {
     pub(crate) async fn delete(self: &Arc<Self>, place: &Allowed<'_, Whole>, when: When) -> Result<Vec<Failed>> {
         let spot = self.writable_spot(place.at())?;
         let tree = Arc::clone(self);
-        self.tasks.run(async move { tree.delete_now(&spot, &when).await }).await
+        let work = async move {
+            let removed = tree.delete_now(&spot, &when).await;
+            Change::new("delete", &spot.path).ended(&removed, |failed| (failed.len(), None));
+            removed
+        };
+        self.tasks.run(work).await
     }
 
     async fn delete_now(&self, spot: &Spot, when: &When) -> Result<Vec<Failed>> {

@@ -10,6 +10,8 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
+use crate::By;
+
 /// All such work under way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tasks {
@@ -32,6 +34,7 @@ impl Tasks {
 
     /// The same, without waiting.
     pub(crate) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let work = By::current().scope(work);
         self.tracker.spawn(Meter::current().scope(work).instrument(tracing::Span::current()))
     }
 

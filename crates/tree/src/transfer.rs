@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use davmux_driver::{Entry, ErrorKind, Etag, Expect, Kind, Metadata, Native, ReadRequest, RelPath, When, WriteRequest};
 use futures_util::StreamExt;
 
+use crate::audit::Change;
 use crate::cache::Kept;
 use crate::copying::Copying;
 use crate::gate::{Allowed, Read, Whole};
@@ -105,7 +106,13 @@ impl Tree {
         }
         let to = self.writable_spot(&job.to)?;
         let tree = Arc::clone(self);
-        self.tasks.run(async move { tree.transfer_now(job, to).await }).await
+        let change = Change::new(if job.take { "move" } else { "copy" }, &job.from).to(&job.to);
+        let work = async move {
+            let transferred = tree.transfer_now(job, to).await;
+            change.ended(&transferred, |done| (done.failed.len(), None));
+            transferred
+        };
+        self.tasks.run(work).await
     }
 
     async fn transfer_now(self: Arc<Self>, job: Job, to: Spot) -> Result<Transferred> {

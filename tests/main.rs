@@ -19,6 +19,8 @@ mod cost;
 mod doctor;
 // What another program stored, and the administrator's listener.
 mod freshness;
+// Clients that take too much or too long.
+mod limits;
 // Folders with very many members.
 mod large;
 // WebDAV locks through a crash.

@@ -8,6 +8,7 @@
 #[allow(dead_code, reason = "shared with the end-to-end tests")]
 mod support;
 
+mod crowd;
 mod load;
 mod peer;
 
@@ -24,14 +25,23 @@ pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
     fn status(&self, field: &str) -> u64 {
+        self.status_kb(field) / 1024
+    }
+
+    fn status_kb(&self, field: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap();
         let line = text.lines().find(|line| line.starts_with(field)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Resident memory now, in MB.
     pub(crate) fn memory(&self) -> u64 {
         self.status("VmRSS:")
+    }
+
+    /// The same in KB.
+    pub(crate) fn memory_kb(&self) -> u64 {
+        self.status_kb("VmRSS:")
     }
 
     /// Peak of resident memory since the last [`forget_peak`](Self::forget_peak), in MB.
@@ -215,6 +225,9 @@ fn main() {
             ("memory", Box::pin(memory())),
             ("huge", Box::pin(huge())),
             ("redirects", Box::pin(redirects())),
+            ("crowd: slow readers", Box::pin(crowd::slow_readers())),
+            ("crowd: idle", Box::pin(crowd::idle())),
+            ("crowd: slowloris", Box::pin(crowd::slowloris())),
         ] {
             if wanted(name) {
                 println!("-- {name}");

@@ -42,6 +42,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::HashPassword => hash_password(),
         Command::Serve { file, listen } => {
             logging::begin(args.log_format, &args.log)?;
+            davmux_server::raise_descriptor_limit();
             runtime()?.block_on(serve::serve_file(&file, listen.as_deref()))
         }
         Command::Demo { listen, dir } => {

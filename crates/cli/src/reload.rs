@@ -178,6 +178,7 @@ impl Running {
         for address in admin.added() {
             tracing::info!(%address, "listening for an administrator");
         }
+        self.process.base.follow(&config);
         self.tree.give_way_to(&tree);
         server.commit().await;
         admin.commit().await;

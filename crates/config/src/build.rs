@@ -12,7 +12,7 @@ use davmux_driver_placeholder::{InvalidNames, Placeholder};
 use davmux_driver_s3::{OptionsError, S3Options, UploadMemory};
 use davmux_server::{Anonymous, Listen, Options};
 use davmux_state::Store;
-use davmux_tree::{Access, Metrics, MountMetrics, Tree, TreeOptions, TreePath, View};
+use davmux_tree::{Access, Metrics, MountMetrics, Relays, Tree, TreeOptions, TreePath, View};
 
 use crate::file::{Bucket, Config, Mount, Password, Storage, User};
 use crate::mistake::Position;
@@ -24,10 +24,20 @@ pub struct Base {
     pub store: Arc<dyn Store>,
     /// What is counted of the mounts.
     pub metrics: Arc<Metrics>,
+    /// The relays of all mounts.
+    pub relays: Relays,
     /// `upload_memory`, shared by all drivers.
     pub(crate) memory: UploadMemory,
     /// So many bytes, as the file said at the start.
     pub(crate) upload_memory: u64,
+}
+
+impl Base {
+    /// Takes over the limits of a configuration that is served from now on.
+    pub fn follow(&self, config: &Config) {
+        let limits = &config.server.limits;
+        self.relays.set(limits.relays, limits.relay_timeout);
+    }
 }
 
 /// All that a server needs.
@@ -123,14 +133,15 @@ impl Config {
         let upload_memory = self.server.upload_memory;
         let memory = UploadMemory::new(upload_memory);
         let metrics = Arc::new(Metrics::default());
-        let mounts = made(self.mounts.clone(), memory.clone(), Arc::clone(&metrics)).await?;
+        let relays = Relays::new(self.server.limits.relays, self.server.limits.relay_timeout);
+        let mounts = made(self.mounts.clone(), memory.clone(), Arc::clone(&metrics), relays.clone()).await?;
         let store: Arc<dyn Store> = match &self.server.state_dir {
             Some(folder) => Arc::new(davmux_state::File::open(folder).await?),
             None => Arc::new(davmux_state::Memory::new()),
         };
         let tree =
             Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store: Arc::clone(&store) });
-        Ok(self.served(tree, Base { store, metrics, memory, upload_memory }))
+        Ok(self.served(tree, Base { store, metrics, relays, memory, upload_memory }))
     }
 
     /// The tree with all that stands around it.
@@ -185,7 +196,7 @@ impl Config {
             trusted_proxies: self.server.trusted_proxies.clone(),
             users: self.users.iter().map(login).collect(),
             anonymous: self.server.anonymous,
-            limits: davmux_server::Limits::default(),
+            limits: self.server.limits.server.clone(),
             drain: self.server.drain,
             access_log: true,
         }
@@ -209,18 +220,25 @@ pub(crate) async fn made(
     mounts: Vec<Mount>,
     memory: UploadMemory,
     metrics: Arc<Metrics>,
+    relays: Relays,
 ) -> Result<Vec<davmux_tree::Mount>, BuildError> {
     // A driver for https reads the system's certificates.
-    let made =
-        tokio::task::spawn_blocking(move || mounts.into_iter().map(|mount| joined(mount, &memory, &metrics)).collect());
+    let made = tokio::task::spawn_blocking(move || {
+        mounts.into_iter().map(|mount| joined(mount, &memory, &metrics, &relays)).collect()
+    });
     made.await.map_err(|error| BuildError::Panicked(error.to_string()))?
 }
 
-fn joined(mount: Mount, memory: &UploadMemory, metrics: &Metrics) -> Result<davmux_tree::Mount, BuildError> {
+fn joined(
+    mount: Mount,
+    memory: &UploadMemory,
+    metrics: &Metrics,
+    relays: &Relays,
+) -> Result<davmux_tree::Mount, BuildError> {
     let Mount { at, path, options, storage } = mount;
     let metrics = metrics.of(&path);
     match driver(storage, memory, &metrics) {
-        Ok(driver) => Ok(davmux_tree::Mount::new(path, driver, options).counted(metrics)),
+        Ok(driver) => Ok(davmux_tree::Mount::new(path, driver, options).counted(metrics).among(relays.clone())),
         Err(source) => Err(BuildError::Mount { at, path, source }),
     }
 }

@@ -50,6 +50,19 @@ pub struct Server {
     pub anonymous: Anonymous,
     /// How long requests in flight may go on after SIGTERM.
     pub drain: Duration,
+    /// What clients may take.
+    pub limits: Limits,
+}
+
+/// `limits` of `server`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Those of connections and requests.
+    pub server: davmux_server::Limits,
+    /// Relays at once.
+    pub relays: usize,
+    /// How long a relay whose client reads nothing keeps its connection to the storage.
+    pub relay_timeout: Duration,
 }
 
 /// One of `users`.

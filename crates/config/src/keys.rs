@@ -101,9 +101,30 @@ pub(crate) const SERVER: &[Key] = &[
     Key::known("upload_memory").is(Kind::Size),
     Key::known("anonymous").is(Kind::Choice(&["none", "read-only", "read-write"])),
     Key::known("drain").is(Kind::Duration),
+    Key::known("limits").is(Kind::Section("limits")),
     Key::known("admin_listen"),
     Key::later("tls", &[]),
 ];
+
+/// `limits` of `server`.
+pub(crate) const LIMITS: &[Key] = &[
+    Key::known("connections").is(Kind::Number(1, MOST)),
+    Key::known("connections_per_address").is(Kind::Number(1, MOST)),
+    Key::known("requests_per_user").is(Kind::Number(1, MOST)),
+    Key::known("header_timeout").is(Kind::Duration),
+    Key::known("idle_timeout").is(Kind::Duration),
+    Key::known("body_size").is(Kind::Size),
+    Key::known("body_timeout").is(Kind::Duration),
+    Key::known("send_timeout").is(Kind::Duration),
+    Key::known("relays").is(Kind::Number(1, MOST)),
+    Key::known("relay_timeout").is(Kind::Duration),
+];
+
+/// More of anything at once is a mistake.
+pub(crate) const MOST: u32 = 1_000_000;
+
+/// `bandwidth` of a mount.
+pub(crate) const BANDWIDTH: &[Key] = &[Key::known("down").is(Kind::Size), Key::known("up").is(Kind::Size)];
 
 /// One of `users`.
 pub(crate) const USER: &[Key] = &[
@@ -127,6 +148,7 @@ pub(crate) const LOCAL: &[Key] = &[
     Key::known("root_folder_path").required(),
     Key::known("read_only").is(Kind::Flag),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
 ];
 
 /// A mount with `driver: s3`.
@@ -179,6 +201,7 @@ pub(crate) const S3: &[Key] = &[
     Key::known("read_only").is(Kind::Flag),
     Key::later("proxy_url", &[""]),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
     Key::known("quota_available").is(Kind::Size),
 ];
 
@@ -206,6 +229,7 @@ pub(crate) const UPYUN: &[Key] = &[
     Key::known("read_only").is(Kind::Flag),
     Key::later("proxy_url", &[""]),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
     Key::known("quota_available").is(Kind::Size),
 ];
 
@@ -221,6 +245,7 @@ pub(crate) const SFTP: &[Key] = &[
     Key::known("list_cache").is(Kind::Duration),
     Key::known("read_only").is(Kind::Flag),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
     Key::known("quota_available").is(Kind::Size),
 ];
 
@@ -238,6 +263,7 @@ pub(crate) const AZBLOB: &[Key] = &[
     Key::known("list_cache").is(Kind::Duration),
     Key::known("read_only").is(Kind::Flag),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
     Key::known("quota_available").is(Kind::Size),
 ];
 
@@ -253,6 +279,7 @@ pub(crate) const GCS: &[Key] = &[
     Key::known("list_cache").is(Kind::Duration),
     Key::known("read_only").is(Kind::Flag),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
     Key::known("quota_available").is(Kind::Size),
 ];
 
@@ -268,6 +295,7 @@ pub(crate) const WEBDAV: &[Key] = &[
     Key::known("list_cache").is(Kind::Duration),
     Key::known("read_only").is(Kind::Flag),
     Key::known("junk").is(Kind::Choice(&["keep", "refuse"])),
+    Key::known("bandwidth").is(Kind::Section("bandwidth")),
     Key::known("quota_available").is(Kind::Size),
 ];
 
@@ -275,6 +303,7 @@ pub(crate) const WEBDAV: &[Key] = &[
 pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("The file", FILE),
     ("server", SERVER),
+    ("limits", LIMITS),
     ("users", USER),
     ("redirect_rules", REDIRECT_RULE),
     ("mounts, driver local", LOCAL),
@@ -284,6 +313,7 @@ pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("mounts, driver azblob", AZBLOB),
     ("mounts, driver gcs", GCS),
     ("mounts, driver webdav", WEBDAV),
+    ("bandwidth", BANDWIDTH),
 ];
 
 #[cfg(test)]

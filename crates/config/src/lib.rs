@@ -34,7 +34,7 @@ mod yaml;
 pub use build::{AdminError, Base, BuildError, Built, DriverError};
 #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
 pub use file::Service;
-pub use file::{Bucket, Config, Folder, Mount, Password, Server, Storage, User};
+pub use file::{Bucket, Config, Folder, Limits, Mount, Password, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
 pub use reload::Changes;
 pub use schema::schema;

@@ -128,7 +128,12 @@ impl Config {
         };
         let mut mounts: Vec<_> = self.mounts.iter().filter_map(kept).collect();
         let new: Vec<_> = self.mounts.iter().filter(|mount| kept(mount).is_none()).cloned().collect();
-        mounts.extend(made(new, base.memory.clone(), Arc::clone(&base.metrics)).await?.into_iter().map(Arc::new));
+        mounts.extend(
+            made(new, base.memory.clone(), Arc::clone(&base.metrics), base.relays.clone())
+                .await?
+                .into_iter()
+                .map(Arc::new),
+        );
         let next = tree.with(mounts, self.redirect_rules.clone());
         Ok((self.served(next, base.clone()), Changes::between(self, former, base)))
     }

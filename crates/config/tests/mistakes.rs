@@ -218,6 +218,12 @@ fn wrong_providers_and_what_they_cannot_do() {
     s3("copy_max: 1MiB", "6:15", "5MiB or more");
     s3("junk: hide", "6:11", "one of keep, refuse");
     s3("quota_available: much", "6:22", "a size such as 1TiB");
+    s3("bandwidth: {down: 1}", "6:23", "1KiB or more");
+    s3("bandwidth: 10MiB", "6:16", "bandwidth needs keys");
+    server("limits: {relays: 0}", "3:20", "from 1 to 1000000");
+    server("limits: {body_size: 0}", "3:23", "such as 50GiB");
+    server("limits: {header_timeout: 0}", "3:28", "up to 24h");
+    server("limits: {relais: 1}", "3:12", "relays");
 }
 
 #[test]

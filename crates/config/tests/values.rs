@@ -290,3 +290,41 @@ fn a_profile_of_the_aws_files_stands_in_for_keys() {
     let options = s3("    profile: films\n").0.options;
     assert_eq!((options.profile.as_deref(), options.access_key_id), (Some("films"), None));
 }
+
+#[test]
+fn limits_are_read_as_they_stand_there_and_are_those_of_the_server_otherwise() {
+    let config = |server: &str| {
+        parse(&format!("version: 1\nserver: {server}\nmounts: [{{path: /a, driver: local, root_folder_path: /b}}]\n"))
+            .server
+    };
+    assert_eq!(config("{}").limits.server, davmux_server::Limits::default());
+    assert_eq!(config("{limits: {relays: 7}}").limits.server, davmux_server::Limits::default());
+    let limits = config(
+        "{limits: {connections: 1, connections_per_address: 2, requests_per_user: 3, header_timeout: 4s, idle_timeout: 5s, \
+         body_size: 6GiB, body_timeout: 7s, send_timeout: 8s, relays: 9, relay_timeout: 10s}}",
+    )
+    .limits;
+    let seconds = Duration::from_secs;
+    let expected = davmux_server::Limits {
+        connections: Some(1),
+        connections_per_address: 2,
+        requests_per_user: 3,
+        header_timeout: seconds(4),
+        idle_timeout: seconds(5),
+        body_size: Some(6 << 30),
+        body_timeout: seconds(7),
+        send_timeout: seconds(8),
+    };
+    assert_eq!((limits.server, limits.relays, limits.relay_timeout), (expected, 9, seconds(10)));
+}
+
+#[test]
+fn a_mount_has_the_bandwidth_that_stands_there() {
+    let rates = |more: &str| {
+        let bandwidth = s3(more).1.bandwidth;
+        (bandwidth.down.map(u64::from), bandwidth.up.map(u64::from))
+    };
+    assert_eq!(rates(""), (None, None));
+    assert_eq!(rates("    bandwidth: {down: 10MB}\n"), (Some(10_000_000), None));
+    assert_eq!(rates("    bandwidth: {down: 10MB, up: 2MiB}\n"), (Some(10_000_000), Some(2 << 20)));
+}

@@ -293,6 +293,12 @@ mod tests {
     }
 
     #[test]
+    fn who_finds_the_relays_busy_is_told_when_to_come_back() {
+        assert_eq!(status(Problem::RelaysBusy, &Method::GET), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(retry_after(Problem::RelaysBusy).is_some());
+    }
+
+    #[test]
     fn one_kind_means_different_things_to_different_methods() {
         let mkcol = Method::from_bytes(b"MKCOL").unwrap();
         assert_eq!(status(Problem::Exists, &mkcol), StatusCode::METHOD_NOT_ALLOWED);

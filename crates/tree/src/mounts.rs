@@ -26,6 +26,7 @@ pub struct Mount {
     last_error: Mutex<Option<(String, Instant)>>,
     told_of_short_links: Once,
     gates: Gates,
+    relays: Relays,
     metrics: Arc<MountMetrics>,
     was_started: AtomicBool,
     is_replaced: AtomicBool,
@@ -48,8 +49,6 @@ pub struct MountOptions {
     pub quota_available: Option<u64>,
     /// How fast bytes go to and from the storage.
     pub bandwidth: Bandwidth,
-    /// How many relays there may be at once, of all mounts that share it.
-    pub relays: Relays,
 }
 
 impl Default for MountOptions {
@@ -62,7 +61,6 @@ impl Default for MountOptions {
             junk: Junk::Keep,
             quota_available: None,
             bandwidth: Bandwidth::default(),
-            relays: Relays::default(),
         }
     }
 }
@@ -77,6 +75,7 @@ impl Mount {
         Self {
             gates: Gates::new(options.bandwidth),
             id: MountId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            relays: Relays::default(),
             path,
             driver,
             options,
@@ -130,6 +129,13 @@ impl Mount {
     /// How it is served.
     pub fn options(&self) -> &MountOptions {
         &self.options
+    }
+
+    /// Its relays are among these, together with those of other mounts.
+    #[must_use]
+    pub fn among(mut self, relays: Relays) -> Self {
+        self.relays = relays;
+        self
     }
 
     /// What bytes to and from its storage wait at.
@@ -257,7 +263,7 @@ impl Spot {
     }
 
     pub(crate) fn relays(&self) -> &Relays {
-        &self.mount.options.relays
+        &self.mount.relays
     }
 
     pub(crate) fn ttl(&self) -> Duration {

@@ -26,8 +26,7 @@ pub struct Relays(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    most: usize,
-    stall: Duration,
+    limits: Mutex<(usize, Duration)>,
     seats: Arc<Semaphore>,
     refused: AtomicU64,
     let_go: AtomicU64,
@@ -36,18 +35,41 @@ struct Inner {
 impl Relays {
     /// So many at once. One whose client reads nothing for `stall` gives back the storage's connection.
     pub fn new(most: usize, stall: Duration) -> Self {
-        let seats = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Inner { most, stall, seats, refused: AtomicU64::new(0), let_go: AtomicU64::new(0) }))
+        let most = most.min(Semaphore::MAX_PERMITS);
+        let (limits, seats) = (Mutex::new((most, stall)), Arc::new(Semaphore::new(most)));
+        Self(Arc::new(Inner { limits, seats, refused: AtomicU64::new(0), let_go: AtomicU64::new(0) }))
     }
 
-    /// Whether they have these limits.
-    pub fn are(&self, most: usize, stall: Duration) -> bool {
-        (self.0.most, self.0.stall) == (most, stall)
+    /// Other limits. Where there are fewer seats now, those that are taken go when their relays end.
+    pub fn set(&self, most: usize, stall: Duration) {
+        let most = most.min(Semaphore::MAX_PERMITS);
+        let (former, _) = std::mem::replace(&mut *lock(&self.0.limits), (most, stall));
+        if let Some(more) = most.checked_sub(former) {
+            self.0.seats.add_permits(more);
+            return;
+        }
+        let fewer = former - most;
+        let taken = fewer - self.0.seats.forget_permits(fewer);
+        if let Ok(taken) = u32::try_from(taken)
+            && taken > 0
+        {
+            let seats = Arc::clone(&self.0.seats);
+            tokio::spawn(async move {
+                // Behind those that wait already.
+                if let Ok(permits) = seats.acquire_many_owned(taken).await {
+                    permits.forget();
+                }
+            });
+        }
+    }
+
+    fn limits(&self) -> (usize, Duration) {
+        *lock(&self.0.limits)
     }
 
     /// Relays that hold a connection to a storage.
     pub fn running(&self) -> usize {
-        self.0.most.saturating_sub(self.0.seats.available_permits())
+        self.limits().0.saturating_sub(self.0.seats.available_permits())
     }
 
     /// Relays that were refused since the start.
@@ -82,14 +104,6 @@ impl Relays {
     }
 }
 
-impl PartialEq for Relays {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.are(other.0.most, other.0.stall)
-    }
-}
-
-impl Eq for Relays {}
-
 impl Default for Relays {
     /// 256 at once: with about half a MiB each of memory on the way, and two descriptors. 30 s: longer than a player takes
     /// between two pieces while it plays.
@@ -118,13 +132,13 @@ struct Attended {
     path: RelPath,
 }
 
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets go of a stream in time. Ended by the one who reads.
 async fn watch(relays: Relays, held: Arc<Mutex<Held>>) {
-    let stall = relays.0.stall;
+    let (_, stall) = relays.limits();
     let mut look_at = Instant::now() + stall;
     loop {
         sleep_until(look_at).await;

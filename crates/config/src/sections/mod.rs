@@ -1,5 +1,6 @@
 //! The sections of the file, each read into its type.
 
+mod limits;
 mod local;
 mod mounts;
 mod s3;

@@ -40,10 +40,11 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
         section.required_text("path").and_then(|text| tree_path(&section, "path", text).map(|path| (path, text.at)));
     let read_only = section.flag("read_only").unwrap_or(false);
     let junk = section.choice("junk", &[("keep", Junk::Keep), ("refuse", Junk::Refuse)]).unwrap_or_default();
+    let bandwidth = super::limits::bandwidth(&section).unwrap_or_default();
     let (storage, options) = (driver.read)(&section);
     let mount = match (&place, storage) {
         (Some((path, _)), Some(storage)) => {
-            let options = MountOptions { read_only, junk, ..options };
+            let options = MountOptions { read_only, junk, bandwidth, ..options };
             Some(Mount { at: section.at, path: path.clone(), options, storage })
         }
         _ => None,

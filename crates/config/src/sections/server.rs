@@ -6,7 +6,7 @@ use davmux_server::{Anonymous, IpNet, Listen};
 use davmux_tree::TreePath;
 
 use super::tree_path;
-use crate::file::Server;
+use crate::file::{Limits, Server};
 use crate::keys;
 use crate::units;
 use crate::walk::{Section, Walk};
@@ -34,6 +34,7 @@ impl Default for Server {
             upload_memory: 256 * MIB,
             anonymous: Anonymous::None,
             drain: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 }
@@ -68,6 +69,7 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
                 units::duration(text, None).filter(|drain| *drain <= LONGEST_DRAIN)
             })
             .unwrap_or(usual.drain),
+        limits: super::limits::limits(walk, &section).unwrap_or(usual.limits),
     })
 }
 

@@ -1,11 +1,16 @@
 //! How many relays there are at once, what a stalled one holds, and how fast a mount is.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use davmux_driver_testkit::{Fault, Memory, Op, shorthand};
-use davmux_tree::{Bandwidth, ErrorKind, MountOptions, Problem, PutRequest, ReadStream, Relays, Requester, Source};
+use davmux_state::Uploads;
+use davmux_tree::{
+    Access, Bandwidth, ErrorKind, Mount, MountOptions, Problem, PutRequest, ReadStream, Relays, Requester, Source,
+    Tree, TreeOptions, View,
+};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
@@ -18,11 +23,21 @@ const LENGTH: usize = 1_000_000;
 fn cinema(most: usize) -> (One, Relays, Bytes) {
     let relays = Relays::new(most, STALL);
     let memory = Memory::keys();
-    let options = MountOptions { relays: relays.clone(), ..kept(KEPT) };
-    let one = one(bucket(&memory), memory, options);
+    let one = among(relays.clone(), memory);
     let film = shorthand::pattern(LENGTH, 7);
     one.memory.plant("f", film.clone());
     (one, relays, film)
+}
+
+fn among(relays: Relays, memory: Memory) -> One {
+    let faulty = faulty(bucket(&memory));
+    let store = Arc::new(davmux_state::Memory::new());
+    let mount = Mount::new(at("/"), driver_of(&faulty), kept(KEPT)).among(relays);
+    let options = TreeOptions { redirect_rules: Vec::new(), store: Arc::<davmux_state::Memory>::clone(&store) };
+    let tree = Tree::new(vec![mount], options);
+    let view = View::new(Arc::clone(&tree), at("/"), Access::ReadWrite);
+    let uploads = Uploads::new(Arc::<davmux_state::Memory>::clone(&store));
+    One { memory, faulty, tree, view, uploads, store }
 }
 
 async fn relay(one: &One) -> Result<ReadStream, Problem> {
@@ -101,6 +116,22 @@ async fn over_the_most_a_relay_waits_for_another_to_end_and_is_refused_after_a_w
     assert_eq!((relays.refused(), relays.running()), (1, 2));
     drop((second, third));
     assert_eq!(relays.running(), 0);
+    drop(relay(&one).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_changes_how_many_there_may_be_while_they_run() {
+    let (one, relays, _) = cinema(1);
+    let first = relay(&one).await.unwrap();
+    relays.set(3, STALL);
+    let more = [relay(&one).await.unwrap(), relay(&one).await.unwrap()];
+    assert_eq!((relay(&one).await.map(drop), relays.running()), (Err(Problem::RelaysBusy), 3));
+    relays.set(1, STALL);
+    drop(more);
+    settle().await;
+    assert_eq!((relay(&one).await.map(drop), relays.running()), (Err(Problem::RelaysBusy), 1));
+    drop(first);
+    settle().await;
     drop(relay(&one).await.unwrap());
 }
 

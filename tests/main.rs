@@ -11,6 +11,8 @@ mod bad_input;
 mod clients;
 // DogeCloud and UpYun.
 mod clouds;
+// Commands that serve nothing.
+mod commands;
 // The CORS rules of a bucket.
 mod cors;
 // What an operation costs in S3 calls and round trips.

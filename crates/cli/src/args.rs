@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use davmux_tree::TreePath;
@@ -70,8 +71,36 @@ pub(crate) enum Command {
     },
     /// Look at each mount's storage over the network: what works, what does not, and what to write into the file.
     Doctor(DoctorArgs),
-    /// Read a password from standard input and print its hash for `password_hash`.
+    /// Print a link for one file, for a person or a player: where its bytes are fetched from, without a login.
+    #[command(allow_missing_positional = true)]
+    Link {
+        /// The mounts file; `mounts.yaml` where it is left out.
+        file: Option<PathBuf>,
+        /// The file in the tree, such as /films/a.mkv.
+        #[arg(value_parser = tree_path)]
+        path: TreePath,
+        /// How long the link works, 1s to 7d; a bare number is hours. By default `sign_url_expire` of the mount.
+        #[arg(long, value_name = "DURATION", value_parser = link_life)]
+        expire: Option<Duration>,
+        /// One JSON object on standard output, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
     HashPassword,
+    /// Print the JSON Schema of the mounts file, for editors.
+    Schema,
+    /// Print what a shell needs to complete commands and options.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for `man -l -`.
+    Man {
+        /// Write a page for each command into this folder instead.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// What to look at.
@@ -133,7 +162,15 @@ pub(crate) struct OfMount {
 }
 
 fn tree_path(text: &str) -> Result<TreePath, String> {
-    TreePath::parse(text).map_err(|_| "a mount's path begins with a slash, such as /films".to_owned())
+    TreePath::parse(text).map_err(|_| "a path in the tree begins with a slash, such as /films".to_owned())
+}
+
+/// How long a link may work, as `sign_url_expire` says it.
+fn link_life(text: &str) -> Result<Duration, String> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    davmux_config::duration(text, Some(HOUR))
+        .filter(|life| (Duration::from_secs(1)..=7 * 24 * HOUR).contains(life))
+        .ok_or_else(|| "a link works for 1s to 7d, such as 4h; storages sign none that lives longer".to_owned())
 }
 
 /// An origin as a browser says it (RFC 6454 section 6.2), or with one `*` in it, as buckets take it.

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use davmux_config::{Config, LoadError};
+use davmux_config::{Config, LoadError, Mistake};
+use serde_json::{Value, json};
 
 /// Looks through a file, without the network.
 pub(crate) fn check(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -12,19 +13,37 @@ pub(crate) fn check(file: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         return report(&result);
     }
-    let config = result?;
-    for warning in config.warnings() {
-        eprintln!("warning: {warning}");
+    match result {
+        Ok(config) => {
+            for warning in config.warnings() {
+                eprintln!("warning: {warning}");
+            }
+            eprintln!("{}: good", file.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        // Each line begins with its place, as editors look for it.
+        Err(LoadError::Mistakes(mistakes)) => {
+            eprintln!("{mistakes}");
+            let count = mistakes.iter().count();
+            eprintln!("{}: {count} mistake{}", file.display(), if count == 1 { "" } else { "s" });
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
     }
-    eprintln!("{}: good", file.display());
-    Ok(ExitCode::SUCCESS)
 }
 
 fn report(result: &Result<Config, LoadError>) -> anyhow::Result<ExitCode> {
-    let (ok, messages) = match result {
-        Ok(config) => (true, config.warnings().iter().map(ToString::to_string).collect()),
-        Err(error) => (false, error.to_string().lines().map(str::to_owned).collect::<Vec<_>>()),
+    let (ok, mistakes, warnings) = match result {
+        Ok(config) => (true, Vec::new(), config.warnings().iter().map(finding).collect()),
+        Err(LoadError::Mistakes(mistakes)) => (false, mistakes.iter().map(finding).collect(), Vec::new()),
+        // Nothing of it was read, so nothing has a place.
+        Err(error) => (false, vec![json!({ "line": null, "column": null, "message": error.to_string() })], Vec::new()),
     };
-    writeln!(std::io::stdout(), "{}", serde_json::json!({ "ok": ok, "messages": messages }))?;
+    let report = json!({ "ok": ok, "mistakes": mistakes, "warnings": warnings });
+    writeln!(std::io::stdout(), "{report}")?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn finding(finding: &Mistake) -> Value {
+    json!({ "line": finding.at.line, "column": finding.at.column, "message": finding.message })
 }

@@ -1,7 +1,7 @@
 //! davmux: buckets and folders in one tree, served over WebDAV.
 //!
-//! What was typed (`args.rs`) becomes one of the commands: `serve.rs`, `check.rs`, `cors.rs`, `doctor.rs`, `demo/`. Errors of all of them are printed
-//! here, once, with their causes, and become the exit status: 0 done, 1 it failed, 2 wrong usage (clap's own).
+//! What was typed (`args.rs`) becomes one of the commands, each in a file of its name; `generated.rs` has those that print what is
+//! made of the commands and keys themselves. Errors of all of them are printed here, once, with their causes, and become the exit status: 0 done, 1 it failed, 2 wrong usage (clap's own).
 
 mod admin;
 mod app;
@@ -10,12 +10,14 @@ mod check;
 mod cors;
 mod demo;
 mod doctor;
+mod generated;
 mod index;
+mod link;
 mod logging;
+mod password;
 mod reload;
 mod serve;
 
-use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -39,7 +41,14 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Check { file, json } => check::check(&file, json),
         Command::Cors { what } => runtime()?.block_on(cors::cors(what)),
         Command::Doctor(args) => runtime()?.block_on(doctor::doctor(args)),
-        Command::HashPassword => hash_password(),
+        Command::HashPassword => password::hash_password(),
+        Command::Link { file, path, expire, json } => {
+            let file = file.unwrap_or_else(|| "mounts.yaml".into());
+            runtime()?.block_on(link::link(&file, &path, expire, json))
+        }
+        Command::Schema => generated::schema(),
+        Command::Completions { shell } => generated::completions(shell),
+        Command::Man { dir } => generated::man(dir.as_deref()),
         Command::Serve { file, listen } => {
             logging::begin(args.log_format, &args.log)?;
             davmux_server::raise_descriptor_limit();
@@ -54,15 +63,4 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")
-}
-
-fn hash_password() -> anyhow::Result<ExitCode> {
-    let mut password = String::new();
-    std::io::stdin().read_to_string(&mut password).context("the password cannot be read from standard input")?;
-    let password = password.strip_suffix('\n').unwrap_or(&password);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    anyhow::ensure!(!password.is_empty(), "the password is empty; give one on standard input");
-    let hash = davmux_server::hash_password(password).context("the password cannot be hashed")?;
-    writeln!(std::io::stdout(), "{hash}")?;
-    Ok(ExitCode::SUCCESS)
 }

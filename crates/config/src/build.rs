@@ -164,6 +164,16 @@ impl Config {
         }
     }
 
+    /// The tree for a look beside a server that runs: it knows nothing of the state, and leaves nothing there.
+    ///
+    /// # Errors
+    /// [`BuildError`]
+    pub async fn tree_to_look_at(&self) -> Result<Arc<Tree>, BuildError> {
+        let store = Arc::new(davmux_state::Memory::new());
+        let mounts = made(self.mounts.clone(), UploadMemory::new(self.server.upload_memory), Arc::default()).await?;
+        Ok(Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store }))
+    }
+
     /// The mount at exactly this path.
     ///
     /// # Errors

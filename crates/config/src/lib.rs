@@ -39,3 +39,4 @@ pub use mistake::{LoadError, Mistake, Mistakes, Position};
 pub use reload::Changes;
 pub use schema::schema;
 pub use secret::Secret;
+pub use units::duration;

@@ -23,7 +23,7 @@ pub(crate) fn size(text: &str) -> Option<u64> {
 
 /// A length of time: numbers with `ms`, `s`, `m`, `h`, `d`, one after the other (`1h30m`). A number alone counts in `bare`;
 /// where that is `None` only `0` needs no unit.
-pub(crate) fn duration(text: &str, bare: Option<Duration>) -> Option<Duration> {
+pub fn duration(text: &str, bare: Option<Duration>) -> Option<Duration> {
     if let Ok(number) = text.parse::<u32>()
         && text.bytes().all(|byte| byte.is_ascii_digit())
     {

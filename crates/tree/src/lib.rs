@@ -31,6 +31,7 @@ mod junk;
 mod kept;
 mod leaving;
 mod left;
+mod linking;
 mod listing;
 mod locks;
 mod metrics;
@@ -58,7 +59,7 @@ mod walk;
 
 pub use audit::By;
 pub use bandwidth::Bandwidth;
-pub use davmux_driver::{Body, Driver, ErrorKind, ReadReply};
+pub use davmux_driver::{Body, Driver, ErrorKind, Native, ReadReply};
 pub use davmux_driver::{ByteRange, Checksums, Etag, InvalidPath, Kind, Link, RelPath, Usage, When};
 pub use davmux_state::{Property, PropertyChange};
 pub use error::{Error, Problem, Result};

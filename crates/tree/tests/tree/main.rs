@@ -3,6 +3,7 @@
 
 mod costs;
 mod freshness;
+mod linking;
 mod listings;
 mod model;
 mod names;

@@ -23,6 +23,8 @@ mod doctor;
 mod freshness;
 // Clients that take too much or too long.
 mod limits;
+// Configuration of other programs.
+mod import;
 // Folders with very many members.
 mod large;
 // WebDAV locks through a crash.

@@ -86,6 +86,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Turn another program's configuration into a mounts file. What cannot be taken over is told, with the reason.
+    Import {
+        /// Of which program.
+        #[command(subcommand)]
+        from: Import,
+    },
     /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
     HashPassword,
     /// Print the JSON Schema of the mounts file, for editors.
@@ -147,6 +153,43 @@ pub(crate) enum Cors {
     },
 }
 
+/// A program whose configuration is understood.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// A backup of AList or OpenList, made in their settings without a password: storages of S3, Doge, UpYun (USS) and
+    /// Local, and users.
+    Alist {
+        /// What to read and to write.
+        #[command(flatten)]
+        files: Imported,
+    },
+    /// An rclone.conf: aliases and combines, and what they lead to in buckets and folders.
+    Rclone {
+        /// What to read and to write.
+        #[command(flatten)]
+        files: Imported,
+        /// A bucket of a remote of type s3 that becomes a mount, as rclone names it (`remote:bucket`, `remote:bucket/folder`);
+        /// more than once for several.
+        #[arg(long, value_name = "REMOTE:BUCKET", value_parser = bucket)]
+        bucket: Vec<String>,
+    },
+}
+
+/// What an import reads and writes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Imported {
+    /// The file of the other program; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// Write the mounts file here, with the secrets in it, for its owner alone to read. By default it goes to standard
+    /// output, and names a variable for each secret.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the secrets here, one `NAME='value'` a line, for a shell or for systemd's EnvironmentFile; the mounts file
+    /// then names the variables.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
 /// A mount of a file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OfMount {
@@ -171,6 +214,13 @@ fn link_life(text: &str) -> Result<Duration, String> {
     davmux_config::duration(text, Some(HOUR))
         .filter(|life| (Duration::from_secs(1)..=7 * 24 * HOUR).contains(life))
         .ok_or_else(|| "a link works for 1s to 7d, such as 4h; storages sign none that lives longer".to_owned())
+}
+
+fn bucket(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((remote, bucket)) if !remote.is_empty() && !bucket.trim_matches('/').is_empty() => Ok(text.to_owned()),
+        _ => Err("a bucket is named with its remote, such as minio:films".to_owned()),
+    }
 }
 
 /// An origin as a browser says it (RFC 6454 section 6.2), or with one `*` in it, as buckets take it.

@@ -11,6 +11,7 @@ mod cors;
 mod demo;
 mod doctor;
 mod generated;
+mod import;
 mod index;
 mod link;
 mod logging;
@@ -42,6 +43,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Cors { what } => runtime()?.block_on(cors::cors(what)),
         Command::Doctor(args) => runtime()?.block_on(doctor::doctor(args)),
         Command::HashPassword => password::hash_password(),
+        Command::Import { from } => import::import(from),
         Command::Link { file, path, expire, json } => {
             let file = file.unwrap_or_else(|| "mounts.yaml".into());
             runtime()?.block_on(link::link(&file, &path, expire, json))

@@ -71,7 +71,7 @@ async fn start_s3(dir: &Path) -> anyhow::Result<Running> {
 }
 
 /// So many letters and digits.
-fn random(length: usize) -> String {
+pub(crate) fn random(length: usize) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     (0..length).map(|_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)])).collect()
 }

@@ -29,11 +29,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "davmux-state",
         ],
     ),
+    ("davmux-import", &[]),
     (
         "davmux",
         &[
             "davmux-config",
             "davmux-dav",
+            "davmux-import",
             "davmux-server",
             "davmux-s3-server",
             "davmux-tree",

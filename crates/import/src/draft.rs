@@ -215,7 +215,7 @@ fn variable(of: &str, key: &str) -> String {
 
 /// A text as a scalar of YAML that `davmux` reads as this text: quoted where it must be, without variables.
 fn scalar(text: &str) -> String {
-    let is_plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_'))
+    let is_plain = text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_'))
         && text.chars().all(|c| c.is_alphanumeric() || "/._-+@=".contains(c) || c == ':')
         && !text.ends_with(':')
         && !matches!(text.to_ascii_lowercase().as_str(), "null" | "yes" | "no" | "on" | "off");

@@ -16,6 +16,7 @@ mod index;
 mod link;
 mod logging;
 mod password;
+mod notify;
 mod reload;
 mod serve;
 

@@ -14,6 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::notify;
 use crate::reload::{Process, Reloads, Running, Source};
 
 /// Serves what a file describes.
@@ -53,22 +54,19 @@ pub(crate) async fn serve(
     let watched = process.watched(&serving, Arc::clone(&requests));
     let admin = Server::bind_admin(serving.admin_listen, watched).await?;
     let addresses = bound.addresses();
-    for address in &addresses {
-        match address {
-            Listen::Tcp(address) => writeln!(std::io::stdout(), "listening on http://{address}/")?,
-            Listen::Unix(path) => writeln!(std::io::stdout(), "listening on unix:{}", path.display())?,
-        }
+    let urls = bound.urls();
+    for url in &urls {
+        writeln!(std::io::stdout(), "listening on {url}")?;
     }
-    for address in admin.addresses() {
-        match address {
-            Listen::Tcp(address) => writeln!(std::io::stdout(), "administration on http://{address}/")?,
-            Listen::Unix(path) => writeln!(std::io::stdout(), "administration on unix:{}", path.display())?,
-        }
+    for url in admin.urls() {
+        writeln!(std::io::stdout(), "administration on {url}")?;
     }
     ready(&addresses)?;
     let (server, handle) = (bound.handle(), admin.handle());
     // Before the first request, which may begin what must not be taken for something left behind.
     tree.recall().await;
+    notify::ready(&format!("serving {}", urls.join(", ")));
+    notify::watched();
     let mut running =
         Running { source, config, tree, process, requests, server, admin: handle, starts: JoinSet::new() };
     running.start();
@@ -102,6 +100,7 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     Ok(async move {
         either(&mut terminate, &mut interrupt).await;
+        notify::stopping("requests in flight may end");
         tracing::info!("stopping: requests in flight may end, new ones are refused; once more to stop at once");
         tokio::spawn(async move {
             either(&mut terminate, &mut interrupt).await;

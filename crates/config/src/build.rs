@@ -202,6 +202,8 @@ impl Config {
     fn options(&self) -> Options {
         Options {
             listen: self.server.listen.clone(),
+            socket_mode: self.server.socket_mode,
+            tls: self.server.tls.clone(),
             http2: self.server.http2,
             trusted_proxies: self.server.trusted_proxies.clone(),
             users: self.users.iter().map(login).collect(),

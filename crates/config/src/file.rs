@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use davmux_driver_opendal::UpYunOptions;
 use davmux_driver_s3::S3Options;
-use davmux_server::{Anonymous, IpNet, Listen};
+use davmux_server::{Anonymous, IpNet, Listen, TlsFiles};
 use davmux_tree::{Access, MountOptions, RedirectRule, TreePath};
 
 use crate::expand::Environment;
@@ -34,6 +34,10 @@ pub struct Config {
 pub struct Server {
     /// Where to listen; at least one.
     pub listen: Vec<Listen>,
+    /// The mode of the Unix sockets in `listen`; `None`: what the umask leaves.
+    pub socket_mode: Option<u32>,
+    /// TLS on every TCP address of `listen`; absent: plain http.
+    pub tls: Option<TlsFiles>,
     /// Where an administrator asks; `None`: nowhere.
     pub admin_listen: Option<Listen>,
     /// The URL path under which the tree begins.
@@ -173,7 +177,8 @@ impl Config {
     }
 
     /// Reads a text. `file_name` stands in messages, `base_dir` is what relative paths in it are relative to, and
-    /// `environment` looks a variable up. Apart from the secrets that have files of their own, nothing is read; nothing asks the network.
+    /// `environment` looks a variable up. Apart from certificates, and secrets that have files of their own, nothing
+    /// is read; nothing asks the network.
     ///
     /// # Errors
     /// Every mistake, not the first one only.

@@ -103,7 +103,8 @@ pub(crate) const SERVER: &[Key] = &[
     Key::known("drain").is(Kind::Duration),
     Key::known("limits").is(Kind::Section("limits")),
     Key::known("admin_listen"),
-    Key::later("tls", &[]),
+    Key::known("tls"),
+    Key::known("socket_mode"),
 ];
 
 /// `limits` of `server`.
@@ -125,6 +126,9 @@ pub(crate) const MOST: u32 = 1_000_000;
 
 /// `bandwidth` of a mount.
 pub(crate) const BANDWIDTH: &[Key] = &[Key::known("down").is(Kind::Size), Key::known("up").is(Kind::Size)];
+
+/// `server.tls`.
+pub(crate) const TLS: &[Key] = &[Key::known("cert_file"), Key::known("key_file")];
 
 /// One of `users`.
 pub(crate) const USER: &[Key] = &[

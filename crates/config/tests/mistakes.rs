@@ -227,8 +227,17 @@ fn wrong_providers_and_what_they_cannot_do() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_served_is_a_mistake_of_its_file() {
+    server("tls: {cert_file: a}", "3:8", "tls has no `key_file`");
+    server("tls: {cert_file: /nonexistent/c.pem, key_file: k}", "3:20", "cert_file: /nonexistent/c.pem cannot be read");
+    server("tls: true", "3:8", "tls needs keys");
+    server("socket_mode: 0888", "3:16", "octal digits");
+    server("socket_mode: rw", "3:16", "octal digits");
+    server("listen: [systemd, systemd]", "3:21", "stands there twice");
+}
+
+#[test]
 fn keys_of_later_versions_are_said_to_be_that() {
-    server("tls: {cert_file: a}", "3:3", "is not supported by this version");
     s3("proxy_url: x", "6:5", "is not supported by this version");
     s3("read: proxy_url", "6:11", "not supported by this version");
     s3("webdav_policy: use_proxy_url", "6:20", "not supported by this version");

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::Listen;
+use crate::{Listen, TlsError};
 
 /// The result of starting a server.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -30,6 +30,20 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// systemd opened no such socket, or it was taken already.
+    #[error(
+        "{address}: systemd passed no socket of this name that is still free ({}): start davmux by its .socket unit",
+        if names.is_empty() { "none at all" } else { names }
+    )]
+    NotPassed {
+        /// Which.
+        address: Listen,
+        /// The names of those that were passed.
+        names: String,
+    },
+    /// The certificate cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Everybody who reaches the address could change everything.
     #[error(
         "{address} can be reached from other machines, there are no users, and anonymous may write: add a user, set \

@@ -27,6 +27,7 @@ mod credentials;
 mod descriptors;
 mod error;
 mod forwarded;
+mod inherited;
 mod limits;
 mod listen;
 mod metrics;
@@ -37,6 +38,8 @@ mod replace;
 mod request_body;
 mod server;
 mod service;
+mod tls;
+mod unix_socket;
 mod wire;
 
 pub use access_log::AccessNote;
@@ -52,6 +55,7 @@ pub use options::{Anonymous, Options, Password, Secret, User};
 pub use replace::{Handle, Prepared};
 pub use request_body::RequestBody;
 pub use server::{Bound, Drained, Server};
+pub use tls::{TlsError, TlsFiles};
 
 #[doc(no_inline)]
 pub use ipnet::IpNet;

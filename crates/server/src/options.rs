@@ -6,14 +6,19 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::{Error, Limits, Listen, Result};
+use crate::{Error, Limits, Listen, Result, TlsFiles};
 
 /// How to serve.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where; at least one address.
     pub listen: Vec<Listen>,
-    /// Also speak HTTP/2 to clients that begin with its preface; otherwise HTTP/1 alone.
+    /// The mode of Unix sockets that are made; `None`: what the umask of the process leaves.
+    pub socket_mode: Option<u32>,
+    /// Speak TLS on every TCP address. Unix sockets are plain: who reaches them is on this machine.
+    pub tls: Option<TlsFiles>,
+    /// Also speak HTTP/2 to clients that ask for it in their handshake or, without TLS, begin with its preface; otherwise
+    /// HTTP/1 alone.
     pub http2: bool,
     /// The proxies whose forwarding headers are believed. Loopback in here includes the peers of a Unix socket, which
     /// are on this machine too.
@@ -34,6 +39,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            socket_mode: None,
+            tls: None,
             http2: false,
             trusted_proxies: Vec::new(),
             users: Vec::new(),
@@ -126,21 +133,28 @@ impl Options {
                 return refuse("is given to two users");
             }
         }
-        let beyond_loopback = self.listen.iter().find(|listen| listen.is_reachable_from_outside());
+        self.check_reach(&self.listen)?;
+        if self.users.is_empty() && self.anonymous == Anonymous::None {
+            tracing::warn!("there are no users and anonymous access is off: every request will be refused");
+        }
+        Ok(())
+    }
+
+    /// The same for those who reach these addresses. What systemd's sockets are bound to is known only when they are taken.
+    pub(crate) fn check_reach<'a>(&self, addresses: impl IntoIterator<Item = &'a Listen>) -> Result<()> {
+        let beyond_loopback = addresses.into_iter().find(|listen| listen.is_reachable_from_outside());
         if let Some(address) = beyond_loopback {
             if self.users.is_empty() && self.anonymous == Anonymous::ReadWrite {
                 return Err(Error::OpenToAll { address: address.clone() });
             }
             // Behind a trusted proxy it is the proxy that the network sees.
-            if !self.users.is_empty() && self.trusted_proxies.is_empty() {
+            if !self.users.is_empty() && self.trusted_proxies.is_empty() && self.tls.is_none() {
                 tracing::warn!(
                     %address,
-                    "passwords cross the network in clear: put a proxy with TLS in front, or listen on 127.0.0.1"
+                    "passwords cross the network in clear: set server.tls, put a proxy with TLS in front, or listen on \
+                     127.0.0.1"
                 );
             }
-        }
-        if self.users.is_empty() && self.anonymous == Anonymous::None {
-            tracing::warn!("there are no users and anonymous access is off: every request will be refused");
         }
         Ok(())
     }

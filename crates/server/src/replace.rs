@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::Listener;
+use crate::server::inherited;
 use crate::service::{Served, Service};
 use crate::{Application, Listen, Load, Metrics, Options, Result};
 
@@ -53,6 +54,10 @@ impl<A> Handle<A> {
         Arc::clone(&self.service.load)
     }
 
+    pub(crate) fn service(&self) -> &Service<A> {
+        &self.service
+    }
+
     pub(crate) fn into_service(self) -> Arc<Service<A>> {
         self.service
     }
@@ -81,14 +86,15 @@ impl<A: Application> Handle<A> {
     pub(crate) async fn prepare_unchecked(&self, options: Options, application: A) -> Result<Prepared<A>> {
         let listen = options.listen.clone();
         let mut there = self.listening().clone();
-        let served = Served::new(options, application)?;
         let mut added = Vec::new();
         for listen in &listen {
             match there.iter().position(|there| there == listen) {
                 Some(at) => drop(there.swap_remove(at)),
-                None => added.push((listen.clone(), Listener::bind(listen).await?)),
+                None => added.push((listen.clone(), Listener::bind(listen, options.socket_mode).await?)),
             }
         }
+        options.check_reach(inherited(&added))?;
+        let served = Served::new(options, application).await?;
         Ok(Prepared { handle: self.clone(), served, added, listen, removed: there })
     }
 }
@@ -111,7 +117,7 @@ impl<A> fmt::Debug for Prepared<A> {
 impl<A: Application> Prepared<A> {
     /// The addresses that are new, with the ports that the system chose.
     pub fn added(&self) -> Vec<Listen> {
-        self.added.iter().map(|(_, listener)| listener.address().clone()).collect()
+        self.added.iter().flat_map(|(_, listener)| listener.addresses().cloned()).collect()
     }
 
     /// The addresses that are not listened on any more, as the former options named them.

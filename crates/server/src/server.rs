@@ -25,12 +25,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, chain};
 use crate::limits::Connected;
-use crate::listen::{Listener, Socket, Stream};
+use crate::listen::{Agreed, Listener, Socket, Stream};
 use crate::pulse::{Beat, Late, Patience, Watch, Watched};
 use crate::replace::{Change, Handle};
 use crate::service::{Served, Service};
 use crate::wire::{Target, Wire};
-use crate::{Application, Listen, Load, Metrics, Options, Refusal, Result};
+use crate::{Application, Listen, Load, Metrics, Options, Refusal, Result, Scheme};
 
 /// The request line and all header fields together, in bytes, on both protocols; above it 431.
 const MOST_HEADER: u32 = 64 * 1024;
@@ -47,6 +47,8 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// After a failed accept, doubled up to the second while it goes on.
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_LOOKS: Duration = Duration::from_secs(5);
 
 /// A server of one application.
 #[derive(Debug)]
@@ -65,18 +67,25 @@ impl Server {
     pub(crate) async fn bind_unchecked<A: Application>(options: Options, application: A) -> Result<Bound<A>> {
         let mut listeners = Vec::with_capacity(options.listen.len());
         for listen in &options.listen {
-            listeners.push((listen.clone(), Listener::bind(listen).await?));
+            listeners.push((listen.clone(), Listener::bind(listen, options.socket_mode).await?));
         }
+        options.check_reach(inherited(&listeners))?;
         let listen = options.listen.clone();
         let metrics: Arc<Metrics> = Arc::default();
         let service = Arc::new(Service {
-            current: ArcSwap::from_pointee(Served::new(options, application)?),
+            current: ArcSwap::from_pointee(Served::new(options, application).await?),
             load: Arc::new(Load::new(Arc::clone(&metrics))),
             metrics,
         });
         let (handle, changes) = Handle::new(service, listen);
         Ok(Bound { listeners, handle, changes })
     }
+}
+
+/// What systemd's sockets among these turned out to be bound to.
+pub(crate) fn inherited(listeners: &[(Listen, Listener)]) -> impl Iterator<Item = &Listen> {
+    let asked = listeners.iter().filter(|(asked, _)| matches!(asked, Listen::Systemd(_)));
+    asked.flat_map(|(_, listener)| listener.addresses())
 }
 
 /// A server that holds its addresses.
@@ -103,7 +112,13 @@ pub struct Drained {
 impl<A: Application> Bound<A> {
     /// The bound addresses, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<Listen> {
-        self.listeners.iter().map(|(_, listener)| listener.address().clone()).collect()
+        self.listeners.iter().flat_map(|(_, listener)| listener.addresses().cloned()).collect()
+    }
+
+    /// The same as people and programs write them: `https://127.0.0.1:8443/`, `unix:/run/davmux.sock`.
+    pub fn urls(&self) -> Vec<String> {
+        let is_encrypted = self.handle.service().current.load().tls.is_some();
+        self.addresses().iter().map(|address| address.url(is_encrypted)).collect()
     }
 
     /// By which what is served can be replaced while it is served.
@@ -132,10 +147,20 @@ impl<A: Application> Bound<A> {
             accepting.begin(listen, listener, acceptor(stop.child_token()));
         }
         let mut shutdown = pin!(shutdown);
+        let mut certificates = pin!(async {
+            loop {
+                tokio::time::sleep(CERTIFICATE_LOOKS).await;
+                let tls = service.current.load().tls.clone();
+                if let Some(tls) = tls {
+                    tls.refresh().await;
+                }
+            }
+        });
         loop {
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
+                () = &mut certificates => {}
                 Some(change) = changes.recv() => {
                     for (listen, listener) in change.added {
                         accepting.begin(listen, listener, acceptor(stop.child_token()));
@@ -209,7 +234,7 @@ struct Acceptor<A> {
 }
 
 impl<A: Application> Acceptor<A> {
-    async fn run(self, listener: Listener) {
+    async fn run(self, mut listener: Listener) {
         let mut backoff = SHORTEST_BACKOFF;
         loop {
             let accepted = tokio::select! {
@@ -231,7 +256,7 @@ impl<A: Application> Acceptor<A> {
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     // No file descriptors, no memory: the next try would fail at once too.
-                    tracing::warn!(address = %listener.address(), %error, "cannot accept connections for the moment");
+                    tracing::warn!(address = %listener, %error, "cannot accept connections for the moment");
                     tokio::select! {
                         () = self.stop.cancelled() => return,
                         () = tokio::time::sleep(backoff) => {}
@@ -249,10 +274,10 @@ impl<A: Application> Acceptor<A> {
         connected: Connected,
     ) -> impl Future<Output = ()> + Send + 'static {
         let service = Arc::clone(&self.service);
-        let (protocols, patience) = {
-            let served = service.current.load();
-            (served.protocols.clone(), Patience::from(&served.limits))
-        };
+        let served = service.current.load();
+        let (protocols, patience) = (served.protocols.clone(), Patience::from(&served.limits));
+        let (tls, logged) = (served.tls.clone(), served.access_log);
+        drop(served);
         let metrics = Arc::clone(&service.metrics);
         // A token of its own: asking the shared one would make all connections meet at one lock.
         let (stop, cut) = (self.stop.child_token(), self.cut.clone());
@@ -260,6 +285,15 @@ impl<A: Application> Acceptor<A> {
             let _counted = (connected, metrics.connected());
             let wire = Arc::new(Wire::new());
             let watched = Arc::clone(&wire);
+            let stream = match (stream, tls) {
+                (Stream::Tcp(stream), Some(tls)) => {
+                    let shaken = stop.run_until_cancelled(tls.shake(stream, peer, logged)).await.flatten();
+                    let Some(stream) = shaken else { return };
+                    Stream::Tls(stream)
+                }
+                (stream, _) => stream,
+            };
+            let scheme = if stream.agreed().is_some() { Scheme::Https } else { Scheme::Http };
             let socket = Socket::new(stream, Arc::clone(&wire));
             let shared = Arc::clone(&service);
             let answer = service_fn(move |request: Request<Incoming>| {
@@ -270,7 +304,7 @@ impl<A: Application> Acceptor<A> {
                     false => Target::Whole,
                 };
                 wire.pulse.head_ends();
-                Arc::clone(&service).answer(request, peer, target, Beat::begin(Arc::clone(&wire)))
+                Arc::clone(&service).answer(request, peer, scheme, target, Beat::begin(Arc::clone(&wire)))
             });
             let driven = Driven { wire: &watched, patience, stop: &stop, cut: &cut };
             let chosen = protocols.choose(socket, &stop, patience).await;
@@ -408,7 +442,7 @@ impl Driven<'_> {
 pub(crate) struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
-    /// Whether the preface of HTTP/2 is looked for.
+    /// Whether the preface of HTTP/2 is looked for where nothing was agreed on.
     offer_http2: bool,
 }
 
@@ -441,8 +475,10 @@ impl Protocols {
         stop: &CancellationToken,
         patience: Patience,
     ) -> Option<(Socket, Protocol)> {
-        if !self.offer_http2 {
-            return Some((socket.with_requests(), Protocol::Http1));
+        match socket.agreed() {
+            Some(Agreed::Http2) => return Some((socket, Protocol::Http2)),
+            None if self.offer_http2 => {}
+            Some(Agreed::Http1) | None => return Some((socket.with_requests(), Protocol::Http1)),
         }
         let looking = timeout(patience.header, socket.begins_with(HTTP2_PREFACE));
         let is_http2 = tokio::select! {

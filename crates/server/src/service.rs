@@ -22,6 +22,7 @@ use crate::limits::{InFlight, Last};
 use crate::pulse::Beat;
 use crate::request_body::Leftover;
 use crate::server::Protocols;
+use crate::tls::Tls;
 use crate::wire::Target;
 use crate::{
     Anonymous, Application, AuthFailure, Body, Caller, Error, Identity, Limits, Load, Metrics, Options, Refusal,
@@ -47,6 +48,8 @@ pub(crate) struct Served<A> {
     pub(crate) anonymous: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
+    /// Spoken on TCP, by connections that begin.
+    pub(crate) tls: Option<Arc<Tls>>,
     /// Of connections that begin.
     pub(crate) protocols: Protocols,
     pub(crate) drain: Duration,
@@ -55,9 +58,14 @@ pub(crate) struct Served<A> {
 
 impl<A> Served<A> {
     /// Everything in the options but the addresses. They have been checked.
-    pub(crate) fn new(options: Options, application: A) -> Result<Self, Error> {
+    pub(crate) async fn new(options: Options, application: A) -> Result<Self, Error> {
+        let tls = match options.tls {
+            Some(files) => Some(Arc::new(Tls::load(files, options.http2).await?)),
+            None => None,
+        };
         Ok(Self {
             application,
+            tls,
             credentials: Credentials::new(&options.users)?,
             anonymous: options.anonymous != Anonymous::None,
             trusted_proxies: options.trusted_proxies,
@@ -77,11 +85,12 @@ impl<A> Served<A> {
 }
 
 impl<A: Application> Service<A> {
-    /// Answers one request of a connection with `peer`.
+    /// Answers one request of a connection with `peer`, on which `spoken` is spoken.
     pub(crate) async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: Option<IpAddr>,
+        spoken: Scheme,
         target: Target,
         beat: Beat,
     ) -> Result<Response<LoggedBody>, Infallible> {
@@ -115,7 +124,7 @@ impl<A: Application> Service<A> {
                 let caller = Caller {
                     identity,
                     peer: origin.client,
-                    scheme: origin.proto.unwrap_or(Scheme::Http),
+                    scheme: origin.proto.unwrap_or(spoken),
                     host: origin.host,
                     forwarded: origin.forwarded,
                     trusted_proto: origin.proto.is_some(),

@@ -9,6 +9,7 @@ mod s3_provider;
 mod server;
 #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
 mod services;
+mod tls;
 mod together;
 mod upyun;
 mod users;

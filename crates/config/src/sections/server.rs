@@ -5,6 +5,7 @@ use std::time::Duration;
 use davmux_server::{Anonymous, IpNet, Listen};
 use davmux_tree::TreePath;
 
+use super::tls::tls;
 use super::tree_path;
 use crate::file::{Limits, Server};
 use crate::keys;
@@ -26,6 +27,8 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: vec![usual_address()],
+            socket_mode: None,
+            tls: None,
             admin_listen: None,
             base_path: TreePath::root(),
             http2: false,
@@ -45,6 +48,8 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
     let section = walk.section(&pair.node, "server", keys::SERVER)?;
     Some(Server {
         listen: listen(&section).unwrap_or(usual.listen),
+        socket_mode: section.parsed("socket_mode", "three or four octal digits in quotes, such as \"0660\"", mode),
+        tls: tls(&section),
         admin_listen: admin_listen(&section),
         base_path: section
             .text("base_path")
@@ -73,13 +78,19 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
     })
 }
 
-const ADDRESS: &str = "an address such as 127.0.0.1:8080, [::1]:8080 or unix:PATH";
+/// A file's mode, as chmod takes it.
+fn mode(text: &str) -> Option<u32> {
+    let digits = (3..=4).contains(&text.len()) && text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    u32::from_str_radix(text, 8).ok().filter(|mode| digits && *mode <= 0o777)
+}
+
+const ADDRESS: &str = "an address such as 127.0.0.1:8080, [::1]:8080, unix:PATH or systemd";
 
 fn admin_listen(section: &Section<'_>) -> Option<Listen> {
     let address = section.parsed("admin_listen", ADDRESS, |text| text.parse().ok())?;
     Some(match address {
         Listen::Unix(path) => Listen::Unix(section.walk.resolve(&path.to_string_lossy())),
-        tcp @ Listen::Tcp(_) => tcp,
+        other @ (Listen::Tcp(_) | Listen::Systemd(_)) => other,
     })
 }
 
@@ -97,7 +108,7 @@ fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
             Ok(address) => {
                 let address = match address {
                     Listen::Unix(path) => Listen::Unix(section.walk.resolve(&path.to_string_lossy())),
-                    tcp @ Listen::Tcp(_) => tcp,
+                    other @ (Listen::Tcp(_) | Listen::Systemd(_)) => other,
                 };
                 if addresses.contains(&address) {
                     section.walk.mistake(text.at, format!("listen: {} stands there twice", text.shown()));

@@ -37,12 +37,13 @@ pub(crate) fn check_together(walk: &Walk<'_>, file: &Section<'_>, config: &Confi
         }
     } else if let Some(address) = beyond_loopback
         && server.trusted_proxies.is_empty()
+        && server.tls.is_none()
     {
         walk.warn(
             server_at,
             format!(
-                "passwords cross the network to {address} in clear: put a proxy with TLS in front and name it in \
-                 `trusted_proxies`, or listen on 127.0.0.1"
+                "passwords cross the network to {address} in clear: set `tls`, put a proxy with TLS in front and name \
+                 it in `trusted_proxies`, or listen on 127.0.0.1"
             ),
         );
     }

@@ -23,6 +23,7 @@
 mod access_log;
 mod admin;
 mod application;
+mod certificate;
 mod credentials;
 mod descriptors;
 mod error;
@@ -45,6 +46,7 @@ mod wire;
 pub use access_log::AccessNote;
 pub use admin::{Admin, Administration, Health, Held, Refused};
 pub use application::{Application, Body, BoxError, Caller, Identity, Scheme};
+pub use certificate::{TlsError, TlsFiles};
 pub use credentials::hash_password;
 pub use descriptors::raise_descriptor_limit;
 pub use error::{Error, Result};
@@ -55,7 +57,6 @@ pub use options::{Anonymous, Options, Password, Secret, User};
 pub use replace::{Handle, Prepared};
 pub use request_body::RequestBody;
 pub use server::{Bound, Drained, Server};
-pub use tls::{TlsError, TlsFiles};
 
 #[doc(no_inline)]
 pub use ipnet::IpNet;

@@ -44,5 +44,7 @@ mod support;
 mod times;
 // Two clients, the same names.
 mod together;
+// TLS, sockets with a mode, sockets of systemd, and what systemd is told.
+mod tls;
 // PUT: each form, each cut.
 mod uploads;

@@ -113,8 +113,11 @@ impl Davmux {
         }
         let found = tokio::task::spawn_blocking(move || {
             while let Ok(line) = lines.recv_timeout(PATIENCE) {
-                if let Some((_, url)) = line.split_once("listening on http://") {
-                    return Some(url.trim_end_matches('/').to_owned());
+                // Of several addresses the first one of TCP.
+                if let Some((_, url)) = line.split_once("listening on http") {
+                    return Some(
+                        url.trim_start_matches('s').trim_start_matches("://").trim_end_matches('/').to_owned(),
+                    );
                 }
             }
             None

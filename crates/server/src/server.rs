@@ -250,6 +250,8 @@ impl<A: Application> Acceptor<A> {
                         Ok(connected) => {
                             self.connections.spawn(self.connection(stream, peer, connected));
                         }
+                        // Where TLS is spoken an answer in clear is noise.
+                        Err(_) if served.tls.is_some() && matches!(stream, Stream::Tcp(_)) => {}
                         Err(_) => refuse(stream),
                     }
                 }

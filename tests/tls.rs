@@ -135,6 +135,7 @@ async fn a_certificate_that_is_renewed_is_shown_to_new_connections_and_none_is_d
     ask(&trusting(&former, false), "GET", &url, &[]).await.unwrap();
 
     let renewed = pair(dir.path());
+    // Without SIGHUP.
     davmux.logged("the certificate changed").await;
     ask(&before, "GET", &url, &[]).await.expect("its connection goes on");
     ask(&trusting(&renewed, false), "GET", &url, &[]).await.unwrap();
@@ -244,6 +245,28 @@ async fn sockets_that_systemd_opened_are_served_each_where_its_name_says() {
     assert!(dir.path().join("s").exists(), "the socket's file is systemd's");
 }
 
+#[tokio::test]
+async fn health_asks_the_administrators_listener_and_its_status_is_the_answer() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let text = file(dir.path(), "  listen: 127.0.0.1:0\n  admin_listen: unix:admin\n", "");
+    let davmux = started(&dir, &text, |command| command).await;
+    let path = dir.path().join("mounts.yaml");
+    let health = |arguments: &[&str]| {
+        let output = binary().arg("health").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let path = path.to_str().unwrap();
+    assert_eq!(health(&[path]).0, Some(0));
+    davmux.logged("the mount is ready").await;
+    let (code, said, _) = health(&[path, "--ready"]);
+    assert!(code == Some(0) && said.contains("\"/l\""), "{said}");
+    let socket = format!("unix:{}", dir.path().join("admin").display());
+    assert_eq!(health(&["--at", &socket]).0, Some(0));
+    assert_eq!(davmux.terminate().await.0, Some(0));
+    let (code, _, told) = health(&[path]);
+    assert!(code == Some(1) && told.contains("does not answer"), "{told}");
+}
+
 #[test]
 fn a_socket_that_systemd_did_not_open_is_named_with_those_it_did() {
     let dir = tempfile::tempdir().unwrap();
@@ -274,7 +297,7 @@ fn anonymous_writing_is_refused_also_on_a_socket_of_systemd_that_others_reach() 
 }
 
 #[tokio::test]
-async fn systemd_is_told_when_it_serves_that_it_lives_and_when_it_stops() {
+async fn systemd_is_told_when_it_serves_that_it_lives_when_it_reloads_and_when_it_stops() {
     let dir = Arc::new(tempfile::tempdir().unwrap());
     let told = UnixDatagram::bind(dir.path().join("notify")).unwrap();
     told.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -297,8 +320,17 @@ async fn systemd_is_told_when_it_serves_that_it_lives_and_when_it_stops() {
     for _ in 0..3 {
         assert_eq!(next(), "WATCHDOG=1\n");
     }
-    let stopped = davmux.terminate().await;
-    assert_eq!(stopped.0, Some(0));
-    let stopping = std::iter::from_fn(|| Some(next())).find(|message| message != "WATCHDOG=1\n").unwrap();
+    let mut next_of_state = || std::iter::from_fn(|| Some(next())).find(|message| message != "WATCHDOG=1\n").unwrap();
+    for (file, said) in [(text.as_str(), "STATUS=reloaded"), ("nonsense", "STATUS=not reloaded")] {
+        std::fs::write(dir.path().join("mounts.yaml"), file).unwrap();
+        let id = davmux.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+        let began = next_of_state();
+        assert!(began.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{began}");
+        let ended = next_of_state();
+        assert!(ended.starts_with("READY=1\n") && ended.contains(said), "{ended}");
+    }
+    assert_eq!(davmux.terminate().await.0, Some(0));
+    let stopping = next_of_state();
     assert!(stopping.contains("STOPPING=1\n"), "{stopping}");
 }

@@ -4,8 +4,11 @@ set -uo pipefail
 url=$1 work=$2
 rm -rf "$work/litmus" && mkdir -p "$work/litmus" && cd "$work/litmus" || exit 1
 bad=0 total=0
+# Over TLS litmus itself leaves one test out.
+http=4 spared=NONE
+case $url in https:*) http=3 spared='expect100|^-> 1 test was skipped' ;; esac
 # How many tests each suite of litmus 0.13 has; a later one may have more.
-for expected in basic:16 copymove:13 props:30 locks:41 http:4; do
+for expected in basic:16 copymove:13 props:30 locks:41 http:$http; do
   suite=${expected%:*} least=${expected#*:}
   TESTS=$suite litmus -k "$url" >"$suite.txt" 2>&1 || bad=1
   cat "$suite.txt"
@@ -16,7 +19,7 @@ for expected in basic:16 copymove:13 props:30 locks:41 http:4; do
     echo "$suite: $passed passed of $ran that ran, of at least $least"
     bad=1
   fi
-  if grep -qE 'WARNING|SKIPPED|FAIL|skipped|warning' "$suite.txt"; then
+  if grep -vE "$spared" "$suite.txt" | grep -qE 'WARNING|SKIPPED|FAIL|skipped|warning'; then
     echo "$suite: something failed, warned or was skipped"
     bad=1
   fi

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use davmux_server::Listen;
 use davmux_tree::TreePath;
 
 /// Buckets and folders in one tree, served over WebDAV.
@@ -93,6 +94,19 @@ pub(crate) enum Command {
         from: Import,
     },
     /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
+    /// Ask a running server, at its `admin_listen`, whether it is well. Exit status 0: yes, 1: no.
+    Health {
+        /// The mounts file.
+        #[arg(default_value = "mounts.yaml")]
+        file: PathBuf,
+        /// Ask here, whatever the file says.
+        #[arg(long, value_name = "ADDR")]
+        at: Option<Listen>,
+        /// Whether a mount answers, too; what is known of each is printed.
+        #[arg(long)]
+        ready: bool,
+    },
+    /// Read a password from standard input and print its hash for `password_hash`.
     HashPassword,
     /// Print the JSON Schema of the mounts file, for editors.
     Schema,

@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod generated;
 mod import;
+mod health;
 mod index;
 mod link;
 mod logging;
@@ -52,6 +53,8 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Schema => generated::schema(),
         Command::Completions { shell } => generated::completions(shell),
         Command::Man { dir } => generated::man(dir.as_deref()),
+        Command::Health { file, at, ready } => runtime()?.block_on(health::health(&file, at, ready)),
+        Command::HashPassword => hash_password(),
         Command::Serve { file, listen } => {
             logging::begin(args.log_format, &args.log)?;
             davmux_server::raise_descriptor_limit();

@@ -10,7 +10,6 @@ pub(crate) fn ready(status: &str) {
 }
 
 /// A reload begins. [`ready`] ends it.
-#[expect(dead_code, reason = "called by the reload")]
 pub(crate) fn reloading() {
     // Without the time systemd (`Type=notify-reload`) would not know which reload this is.
     match NotifyState::monotonic_usec_now() {

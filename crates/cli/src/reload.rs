@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Watched;
 use crate::app::App;
+use crate::notify;
 
 /// Where a configuration comes from, each time it is read.
 pub(crate) struct Source {
@@ -142,8 +143,10 @@ impl Running {
     }
 
     async fn reload_and_say(&mut self) -> Result<String, String> {
+        notify::reloading();
         match self.reload().await {
             Ok(changes) => {
+                notify::ready(&format!("reloaded: {changes}"));
                 tracing::info!(target: "audit", action = "reload", result = "done", %changes, "reloaded");
                 Ok(changes.to_string())
             }
@@ -156,6 +159,7 @@ impl Running {
                 for mistake in &told {
                     tracing::error!("{mistake}");
                 }
+                notify::ready("not reloaded, and the log says why: what is served stays as it is");
                 tracing::error!(file = %self.source.file.display(), "not reloaded: what is served stays as it is");
                 Err(told.join("\n"))
             }

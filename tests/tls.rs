@@ -155,7 +155,7 @@ fn a_pair_that_cannot_be_served_is_told_with_its_line_and_its_file() {
         let output = binary().arg(command).arg(&path).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
-        assert!(stderr.contains(":4:43: key_file: the key in") && stderr.contains("does not belong"), "{stderr}");
+        assert!(stderr.contains(":4:41: key_file: the key in") && stderr.contains("does not belong"), "{stderr}");
     }
 }
 
@@ -231,7 +231,7 @@ async fn sockets_that_systemd_opened_are_served_each_where_its_name_says() {
     let text = file(dir.path(), &format!("  listen: systemd\n  admin_listen: systemd:admin\n{TLS}"), "");
     let davmux = started(&dir, &text, |command| passing(&command, &listeners)).await;
     assert_eq!(davmux.addr, web_at.to_string());
-    assert!(davmux.log().contains("listening on unix:"), "{}", davmux.log());
+    davmux.logged("listening on unix:").await;
     davmux.logged(&format!("administration on http://{admin_at}/")).await;
     let url = format!("https://{web_at}/l/a");
     assert_eq!(ask(&trusting(&certificate, false), "GET", &url, &[]).await.unwrap().0.status, StatusCode::OK);

@@ -320,7 +320,7 @@ async fn systemd_is_told_when_it_serves_that_it_lives_when_it_reloads_and_when_i
     for _ in 0..3 {
         assert_eq!(next(), "WATCHDOG=1\n");
     }
-    let mut next_of_state = || std::iter::from_fn(|| Some(next())).find(|message| message != "WATCHDOG=1\n").unwrap();
+    let next_of_state = || std::iter::from_fn(|| Some(next())).find(|message| message != "WATCHDOG=1\n").unwrap();
     for (file, said) in [(text.as_str(), "STATUS=reloaded"), ("nonsense", "STATUS=not reloaded")] {
         std::fs::write(dir.path().join("mounts.yaml"), file).unwrap();
         let id = davmux.id().to_string();

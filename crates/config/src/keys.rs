@@ -103,7 +103,7 @@ pub(crate) const SERVER: &[Key] = &[
     Key::known("drain").is(Kind::Duration),
     Key::known("limits").is(Kind::Section("limits")),
     Key::known("admin_listen"),
-    Key::known("tls").is(Kind::Section("server, tls")),
+    Key::known("tls").is(Kind::Section("tls")),
     Key::known("socket_mode"),
 ];
 
@@ -127,7 +127,7 @@ pub(crate) const MOST: u32 = 1_000_000;
 /// `bandwidth` of a mount.
 pub(crate) const BANDWIDTH: &[Key] = &[Key::known("down").is(Kind::Size), Key::known("up").is(Kind::Size)];
 
-/// `server.tls`.
+/// `tls` of `server`.
 pub(crate) const TLS: &[Key] = &[Key::known("cert_file").required(), Key::known("key_file").required()];
 
 /// One of `users`.
@@ -308,7 +308,7 @@ pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("The file", FILE),
     ("server", SERVER),
     ("limits", LIMITS),
-    ("server, tls", TLS),
+    ("tls", TLS),
     ("users", USER),
     ("redirect_rules", REDIRECT_RULE),
     ("mounts, driver local", LOCAL),

@@ -31,7 +31,7 @@ pub fn schema() -> Value {
 
 /// The name of a section in `$defs`.
 fn definition(heading: &str) -> String {
-    heading.replace("mounts, driver ", "mount_").replace(", ", "_")
+    heading.replace("mounts, driver ", "mount_")
 }
 
 fn reference(definition: &str) -> Value {
@@ -162,10 +162,8 @@ fn value(kind: Kind, optional: bool) -> Value {
             let text = json!({ "type": ["string", "number", "boolean"] });
             any_of(vec![text.clone(), json!({ "type": "array", "items": text })], optional)
         }
-        Kind::Section(name) => any_of(vec![reference(&definition(name))], optional),
-        Kind::Sections(name) => {
-            any_of(vec![json!({ "type": "array", "items": reference(&definition(name)) })], optional)
-        }
+        Kind::Section(name) => any_of(vec![reference(name)], optional),
+        Kind::Sections(name) => any_of(vec![json!({ "type": "array", "items": reference(name) })], optional),
         Kind::Mounts => json!({ "type": "array", "minItems": 1, "items": reference("mount") }),
     }
 }

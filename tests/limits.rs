@@ -127,7 +127,10 @@ async fn a_file_over_the_limit_is_413_and_leaves_nothing_whether_its_length_was_
     let large = vec![b'x'; (20 << 20) + 1];
     for path in ["/b/f", "/l/f"] {
         let mut socket = connect(&davmux).await;
-        let head = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", large.len());
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+            large.len()
+        );
         socket.write_all(head.as_bytes()).await.unwrap();
         assert!(said(&mut socket).await.starts_with("HTTP/1.1 413 "));
         let mut socket = connect(&davmux).await;
@@ -145,7 +148,8 @@ async fn a_file_over_the_limit_is_413_and_leaves_nothing_whether_its_length_was_
 #[tokio::test]
 async fn whatever_is_sent_the_next_client_is_answered_and_memory_is_bounded() {
     let (s3, folder) = (s3().await, tempfile::tempdir().unwrap());
-    let davmux = limited(&s3, folder.path(), "header_timeout: 1s, idle_timeout: 1s, body_timeout: 1s, send_timeout: 1s").await;
+    let davmux =
+        limited(&s3, folder.path(), "header_timeout: 1s, idle_timeout: 1s, body_timeout: 1s, send_timeout: 1s").await;
     davmux.put("/l/file", "x").await;
     davmux.put("/l/large", Bytes::from(vec![b'x'; 8 << 20])).await;
     let before = descriptors(&davmux);
@@ -158,14 +162,20 @@ async fn whatever_is_sent_the_next_client_is_answered_and_memory_is_bounded() {
         ("headers of a megabyte", format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X: y\r\n".repeat(170_000)).into()),
         ("a method of a megabyte", format!("{mega} / HTTP/1.1\r\nHost: x\r\n\r\n").into()),
         ("a target of a megabyte", format!("GET /{mega} HTTP/1.1\r\nHost: x\r\n\r\n").into()),
-        ("an extension of a megabyte", format!("{put}Transfer-Encoding: chunked\r\n\r\n1;{mega}\r\nx\r\n0\r\n\r\n").into()),
+        (
+            "an extension of a megabyte",
+            format!("{put}Transfer-Encoding: chunked\r\n\r\n1;{mega}\r\nx\r\n0\r\n\r\n").into(),
+        ),
         ("trailers of a megabyte", format!("{put}Transfer-Encoding: chunked\r\n\r\n0\r\nX: {mega}\r\n\r\n").into()),
         ("an endless chunk", format!("{put}Transfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n{mega}").into()),
         ("an endless length", format!("{put}Content-Length: 18446744073709551615\r\n\r\n{mega}").into()),
         ("a negative length", format!("{put}Content-Length: -1\r\n\r\n{mega}").into()),
         ("a thousand requests, pipelined", get.repeat(1000).into()),
         ("a hundred files, pipelined, and none is read", large.repeat(100).into()),
-        ("a body that nobody reads", format!("GET /l/file HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{mega}").into()),
+        (
+            "a body that nobody reads",
+            format!("GET /l/file HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{mega}").into(),
+        ),
         ("no HTTP at all", mega.clone().into()),
         ("streams that are reset at once", rapid_reset(20_000)),
         ("a head in endless continuations", continuations(20_000)),

@@ -93,7 +93,6 @@ pub(crate) enum Command {
         #[command(subcommand)]
         from: Import,
     },
-    /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
     /// Ask a running server, at its `admin_listen`, whether it is well. Exit status 0: yes, 1: no.
     Health {
         /// The mounts file.
@@ -106,7 +105,7 @@ pub(crate) enum Command {
         #[arg(long)]
         ready: bool,
     },
-    /// Read a password from standard input and print its hash for `password_hash`.
+    /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
     HashPassword,
     /// Print the JSON Schema of the mounts file, for editors.
     Schema,

@@ -11,13 +11,13 @@ mod cors;
 mod demo;
 mod doctor;
 mod generated;
-mod import;
 mod health;
+mod import;
 mod index;
 mod link;
 mod logging;
-mod password;
 mod notify;
+mod password;
 mod reload;
 mod serve;
 
@@ -54,7 +54,6 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => generated::completions(shell),
         Command::Man { dir } => generated::man(dir.as_deref()),
         Command::Health { file, at, ready } => runtime()?.block_on(health::health(&file, at, ready)),
-        Command::HashPassword => hash_password(),
         Command::Serve { file, listen } => {
             logging::begin(args.log_format, &args.log)?;
             davmux_server::raise_descriptor_limit();

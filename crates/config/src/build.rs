@@ -170,7 +170,9 @@ impl Config {
     /// [`BuildError`]
     pub async fn tree_to_look_at(&self) -> Result<Arc<Tree>, BuildError> {
         let store = Arc::new(davmux_state::Memory::new());
-        let mounts = made(self.mounts.clone(), UploadMemory::new(self.server.upload_memory), Arc::default()).await?;
+        let relays = Relays::new(self.server.limits.relays, self.server.limits.relay_timeout);
+        let memory = UploadMemory::new(self.server.upload_memory);
+        let mounts = made(self.mounts.clone(), memory, Arc::default(), relays).await?;
         Ok(Tree::new(mounts, TreeOptions { redirect_rules: self.redirect_rules.clone(), store }))
     }
 

@@ -27,17 +27,25 @@ fn told(davmux: &Davmux, text: &str) -> usize {
     davmux.log().matches(text).count()
 }
 
+/// What the log says of a reload that was done.
+const RELOADED: &str = "\"message\":\"reloaded\"";
+
 /// A reload by signal, to its end.
 async fn reload(davmux: &Davmux, file: &str) {
-    let before = told(davmux, "reloaded");
+    let before = told(davmux, RELOADED);
     write(davmux, file);
     signal(davmux, "HUP");
-    let done = tokio::time::timeout(crate::support::PATIENCE, async {
-        while told(davmux, "reloaded") == before {
+    more(davmux, RELOADED, before).await;
+}
+
+/// Waits until a text is in the log more often than it was.
+async fn more(davmux: &Davmux, text: &str, before: usize) {
+    let said = tokio::time::timeout(crate::support::PATIENCE, async {
+        while told(davmux, text) == before {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     });
-    assert!(done.await.is_ok(), "{}", davmux.log());
+    assert!(said.await.is_ok(), "no more {text:?}: {}", davmux.log());
 }
 
 fn file(server: &str, mounts: &str) -> String {
@@ -122,8 +130,8 @@ async fn a_wrong_file_changes_nothing_and_each_mistake_is_told_as_check_tells_it
     let with = |server: &str| file(&format!("  admin_listen: 127.0.0.1:0\n{server}"), &local("/other", dir.path()));
     for (wrong, said) in [
         (with("  lissten: 1\n"), ":5:3: "),
-        ("version: [".to_owned(), "mounts.yaml:1:"),
-        (file("", &format!("{l}{l}")), "/l"),
+        ("version: [".to_owned(), "mounts.yaml:"),
+        (file("", &format!("{l}{l}")), "a mount is here already"),
         (file("", &format!("{l}{}", bucket_with_file("missing"))), "missing"),
         (with("  state_dir: state\n"), "restart"),
         (file(&format!("  admin_listen: {taken}\n"), &local("/other", dir.path())), &taken.to_string()),
@@ -132,8 +140,8 @@ async fn a_wrong_file_changes_nothing_and_each_mistake_is_told_as_check_tells_it
         let before = told(&davmux, "not reloaded");
         let answer = ask(&admin, "POST /reload").await;
         assert!(answer.starts_with("HTTP/1.1 422") && answer.contains(said), "{said}: {answer}");
-        let log = davmux.log();
-        assert!(told(&davmux, "not reloaded") > before && log.contains(said), "{said}: {log}");
+        more(&davmux, "not reloaded", before).await;
+        assert!(davmux.log().contains(said), "{said}: {}", davmux.log());
         assert_eq!(davmux.propfind("/", "1").await.hrefs(), ["/", "/l/"], "after {said}");
         assert_eq!(davmux.get("/l/a").await.text(), "x");
     }
@@ -306,6 +314,8 @@ impl Load {
 #[tokio::test(flavor = "multi_thread")]
 async fn not_one_request_fails_while_files_come_and_go_under_load() {
     const RELOADS: usize = 50;
+    // At least so many answers for each reload; more of them for a figure.
+    let between = std::env::var("DAVMUX_RELOAD_ANSWERS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
     let s3 = s3().await;
     let (l, more) = (folder(), folder());
     std::fs::write(l.path().join("file"), "local").unwrap();
@@ -328,6 +338,10 @@ async fn not_one_request_fails_while_files_come_and_go_under_load() {
                 _ => file("", &base("list_cache: 60s")),
             };
             reload(&davmux, &changed).await;
+            // So that there is load between any two.
+            while load.asked.load(std::sync::atomic::Ordering::Relaxed) < (round + 1) * between {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            }
         }
         load.ended.store(true, std::sync::atomic::Ordering::Relaxed);
     };

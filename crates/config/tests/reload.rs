@@ -90,7 +90,7 @@ async fn a_mount_that_cannot_be_made_leaves_the_running_tree_alone() {
     let text = file(
         "",
         &format!(
-            "{MOUNTS}  - {{path: /w, driver: s3, bucket: b, endpoint: \"http://127.0.0.1:1\", region: x, access_key_id: a, secret_access_key: b, user_agent: \"ä\"}}\n"
+            "{MOUNTS}  - {{path: /w, driver: s3, bucket: b, endpoint: \"http://127.0.0.1:1\", region: x, access_key_id: a, secret_access_key: b, user_agent: \"a\\nb\"}}\n"
         ),
     );
     let wrong = parsed(&text, dir.path()).build_beside(&former, &running.tree, &running.base).await;

@@ -146,8 +146,9 @@ impl Config {
 
     /// The tree with all that stands around it.
     pub(crate) fn served(&self, tree: Arc<Tree>, base: Base) -> Built {
-        let users = self.users.iter().map(|user| (Arc::from(user.name.as_str()), view(&tree, user))).collect();
-        let of_all = |access| View::new(Arc::clone(&tree), TreePath::root(), access);
+        let view = |user: &User| View::new(Arc::clone(&tree), user.root.clone(), self.rights_of(user));
+        let users = self.users.iter().map(|user| (Arc::from(user.name.as_str()), view(user))).collect();
+        let of_all = |most| View::new(Arc::clone(&tree), TreePath::root(), self.rights_of_all(most));
         let anonymous = match self.server.anonymous {
             Anonymous::None => None,
             Anonymous::ReadOnly => Some(of_all(Access::ReadOnly)),
@@ -223,10 +224,6 @@ fn login(user: &User) -> davmux_server::User {
         Password::Plain(plain) => davmux_server::Password::Plain(davmux_server::Secret::new(plain.reveal())),
     };
     davmux_server::User { name: user.name.clone(), password }
-}
-
-fn view(tree: &Arc<Tree>, user: &User) -> View {
-    View::new(Arc::clone(tree), user.root.clone(), user.access)
 }
 
 /// Mounts with their drivers, in the same order.

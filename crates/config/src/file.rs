@@ -11,6 +11,7 @@ use davmux_tree::{Access, MountOptions, RedirectRule, TreePath};
 
 use crate::expand::Environment;
 use crate::mistake::{LoadError, Mistake, Mistakes, Position};
+use crate::rights::{Group, Membership, Right};
 use crate::secret::{Secret, is_world_readable};
 use crate::walk::{Findings, Walk};
 use crate::{keys, sections, yaml};
@@ -22,6 +23,8 @@ pub struct Config {
     pub server: Server,
     /// `users`
     pub users: Vec<User>,
+    /// `groups`
+    pub groups: Vec<Group>,
     /// `redirect_rules`
     pub redirect_rules: Vec<RedirectRule>,
     /// `mounts`; at least one.
@@ -50,8 +53,10 @@ pub struct Server {
     pub state_dir: Option<PathBuf>,
     /// Bytes that all part buffers of the process may take together.
     pub upload_memory: u64,
-    /// What a request without credentials may do.
+    /// What a request without credentials may do at most.
     pub anonymous: Anonymous,
+    /// The groups that say what it may do where.
+    pub anonymous_groups: Vec<Membership>,
     /// How long requests in flight may go on after SIGTERM.
     pub drain: Duration,
     /// What clients may take.
@@ -80,8 +85,12 @@ pub struct User {
     pub password: Password,
     /// What this user sees as `/`.
     pub root: TreePath,
-    /// What this user may do.
-    pub access: Access,
+    /// What this user may do where nothing else is said; `None`: what their groups say, else everything.
+    pub access: Option<Access>,
+    /// Whose rights this user has, too.
+    pub groups: Vec<Membership>,
+    /// What this user may do below some paths.
+    pub rights: Vec<Right>,
 }
 
 /// How a password is known.
@@ -235,11 +244,13 @@ fn read(text: &str, walk: &Walk<'_>) -> Option<Config> {
     file.parsed("version", "1, the only version there is", |text| (text == "1").then_some(()));
     let server = sections::server(walk, file.pair("server"));
     let users = sections::users(walk, file.pair("users"));
+    let groups = sections::groups(walk, file.pair("groups"));
     let redirect_rules = sections::redirect_rules(walk, file.pair("redirect_rules"));
     let mounts = sections::mounts(walk, file.required("mounts"));
     let config = Config {
         server: server?,
         users: users?,
+        groups: groups?,
         redirect_rules: redirect_rules?,
         mounts: mounts?,
         warnings: Vec::new(),

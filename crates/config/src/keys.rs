@@ -87,6 +87,7 @@ pub(crate) const FILE: &[Key] = &[
     Key::known("version").is(Kind::Number(1, 1)).required(),
     Key::known("server").is(Kind::Section("server")),
     Key::known("users").is(Kind::Sections("users")),
+    Key::known("groups").is(Kind::Sections("groups")),
     Key::known("redirect_rules").is(Kind::Sections("redirect_rules")),
     Key::known("mounts").is(Kind::Mounts).required(),
 ];
@@ -100,6 +101,7 @@ pub(crate) const SERVER: &[Key] = &[
     Key::known("state_dir"),
     Key::known("upload_memory").is(Kind::Size),
     Key::known("anonymous").is(Kind::Choice(&["none", "read-only", "read-write"])),
+    Key::known("anonymous_groups").is(Kind::Texts),
     Key::known("drain").is(Kind::Duration),
     Key::known("limits").is(Kind::Section("limits")),
     Key::known("admin_listen"),
@@ -138,7 +140,22 @@ pub(crate) const USER: &[Key] = &[
     Key::known("password"),
     Key::known("password_file"),
     Key::known("root"),
-    Key::known("access").is(Kind::Choice(&["read-only", "read-write"])),
+    Key::known("access").is(Kind::Choice(&["none", "read-only", "read-write"])),
+    Key::known("groups").is(Kind::Texts),
+    Key::known("rights").is(Kind::Sections("rights")),
+];
+
+/// One of `groups`.
+pub(crate) const GROUP: &[Key] = &[
+    Key::known("name").required(),
+    Key::known("access").is(Kind::Choice(&["none", "read-only", "read-write"])),
+    Key::known("rights").is(Kind::Sections("rights")),
+];
+
+/// One of `rights`, of a user or a group.
+pub(crate) const RIGHT: &[Key] = &[
+    Key::known("path").required(),
+    Key::known("access").is(Kind::Choice(&["none", "read-only", "read-write"])).required(),
 ];
 
 /// One of `redirect_rules`.
@@ -310,6 +327,8 @@ pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("limits", LIMITS),
     ("tls", TLS),
     ("users", USER),
+    ("groups", GROUP),
+    ("rights", RIGHT),
     ("redirect_rules", REDIRECT_RULE),
     ("mounts, driver local", LOCAL),
     ("mounts, driver s3", S3),

@@ -60,6 +60,9 @@ impl Changes {
         if now.server != former.server {
             sections.push("server");
         }
+        if now.groups != former.groups {
+            sections.push("groups");
+        }
         if now.redirect_rules != former.redirect_rules {
             sections.push("redirect_rules");
         }

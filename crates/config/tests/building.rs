@@ -59,3 +59,16 @@ async fn a_state_that_cannot_be_opened_is_an_error() {
     let config = Config::parse(text, "m.yaml", dir.path(), |_| None).unwrap();
     assert!(config.build().await.unwrap_err().to_string().contains("state_dir"));
 }
+
+#[tokio::test]
+async fn whoever_is_not_logged_in_has_the_rights_of_anonymous_groups_and_never_more_than_anonymous_says() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("public")).unwrap();
+    std::fs::create_dir_all(dir.path().join("own")).unwrap();
+    let text = "version: 1\nserver: {anonymous: read-only, anonymous_groups: [guests]}\ngroups:\n  - {name: guests, access: none, rights: [{path: \
+                /public, access: read-write}]}\nmounts: [{path: /, driver: local, root_folder_path: .}]\n";
+    let view = built(text, dir.path()).await.anonymous.unwrap();
+    let (public, own) = (RelPath::parse("public").unwrap(), RelPath::parse("own").unwrap());
+    assert!(view.stat(&public).await.is_ok() && view.writable(&public).is_err());
+    assert!(view.stat(&own).await.unwrap_err().is_not_found());
+}

@@ -77,7 +77,7 @@ fn keys_twice_missing_empty_and_unknown() {
     only(
         &format!("version: 1\ncolour: red\n{LOCAL}"),
         "2:1",
-        "known are version, server, users, redirect_rules, mounts",
+        "known are version, server, users, groups, redirect_rules, mounts",
     );
     only("- 1\n", "1:1", "the file needs keys with values, and this is a list");
     only(&format!("version: 1\n\"a\\nb\": 1\n{LOCAL}"), "2:1", "`a\\nb`");
@@ -135,11 +135,34 @@ fn wrong_users() {
     user("{name: a, password: p, password_hash: \"$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA\"}", "3:5", "keep one");
     user("{name: a, password_hash: $2y$10$abcdef}", "3:30", "davmux hash-password");
     user("{name: a, password: p, password_file: f}", "3:28", "say the same");
-    user("{name: a, password: p, access: all}", "3:36", "one of read-only, read-write");
+    user("{name: a, password: p, access: all}", "3:36", "one of none, read-only, read-write");
     user("{name: a, password: p, root: ../x}", "3:34", "must begin with /");
     user("{name: a, password: p}\n  - {name: a, password: q}", "4:12", "is there already in line 3");
     let text = "version: 1\nusers: [{name: a, password: p, root: /nowhere}]\nmounts: [{path: /x, driver: local, root_folder_path: .}]\n";
     only(text, "2:16", "lies in no mount");
+}
+
+#[test]
+fn wrong_groups_and_rights() {
+    let group =
+        |group: &str, at: &str, part: &str| only(&format!("version: 1\ngroups:\n  - {group}\n{LOCAL}"), at, part);
+    group("{access: none}", "3:5", "a group has no `name`");
+    group("{name: a, access: all}", "3:23", "one of none, read-only, read-write");
+    group("{name: a}\n  - {name: a}", "4:12", "is there already in line 3");
+    group("{name: a, rights: [{path: /x}]}", "3:24", "a right has no `access`");
+    group("{name: a, rights: [{access: none}]}", "3:24", "a right has no `path`");
+    group("{name: a, rights: [{path: x, access: none}]}", "3:31", "must begin with /");
+    group("{name: a, rights: [{path: /, access: none}]}", "3:31", "is said by `access`");
+    group(
+        "{name: a, rights: [{path: /x, access: none}, {path: /x/, access: read-only}]}",
+        "3:57",
+        "said already in line 3",
+    );
+    group("{name: a, rights: /x}", "3:23", "rights needs a list");
+    user("{name: a, password: p, groups: [b]}", "3:37", "there is no group \"b\"; there are no groups");
+    server("anonymous_groups: b", "3:21", "there is no group \"b\"");
+    let text = "version: 1\ngroups: [{name: a, rights: [{path: /y, access: none}]}]\nmounts: [{path: /x, driver: local, root_folder_path: .}]\n";
+    only(text, "2:36", "/y lies in no mount and holds none");
 }
 
 #[test]

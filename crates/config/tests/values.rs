@@ -8,7 +8,7 @@ use davmux_config::{Config, Password, Storage};
 use davmux_driver_s3::provider::{Addressing, BulkDelete, ListVersion, Overrides, Provider};
 use davmux_driver_s3::{CustomerKey, Encryption, LinkDisposition, ObjectSettings, RelayFrom, S3Options};
 use davmux_server::{Anonymous, Listen};
-use davmux_tree::{Access, Junk, ReadPolicy};
+use davmux_tree::{Access, Junk, ReadPolicy, TreePath};
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo";
 
@@ -113,8 +113,8 @@ fn users_and_their_passwords() {
         .collect();
     let hash = format!("hash {HASH}");
     assert_eq!(passwords, [hash.as_str(), hash.as_str(), hash.as_str(), "plain from a file", "plain 0123"]);
-    assert_eq!(users[0].access, Access::ReadWrite);
-    assert_eq!(users[3].access, Access::ReadOnly);
+    assert_eq!(users[0].access, None);
+    assert_eq!(users[3].access, Some(Access::ReadOnly));
     assert_eq!(users[4].root.to_string(), "/docs/mine");
 }
 
@@ -327,4 +327,34 @@ fn a_mount_has_the_bandwidth_that_stands_there() {
     assert_eq!(rates(""), (None, None));
     assert_eq!(rates("    bandwidth: {down: 10MB}\n"), (Some(10_000_000), None));
     assert_eq!(rates("    bandwidth: {down: 10MB, up: 2MiB}\n"), (Some(10_000_000), Some(2 << 20)));
+}
+
+#[test]
+fn rights_are_those_of_the_longest_path_then_of_the_user_then_the_most_of_their_groups() {
+    let config = parse(
+        "version: 1\nserver: {anonymous: read-only, anonymous_groups: [guests]}\ngroups:\n\
+         \x20 - {name: guests, access: none, rights: [{path: /public, access: read-write}]}\n\
+         \x20 - {name: family, access: read-only, rights: [{path: /photos, access: read-write}, {path: /photos/old, access: none}]}\n\
+         \x20 - {name: elders, rights: [{path: /photos/old, access: read-only}, {path: /public, access: none}]}\n\
+         users:\n\
+         \x20 - {name: a, password: p, groups: family}\n\
+         \x20 - {name: b, password: p, groups: [elders, family, guests]}\n\
+         \x20 - {name: c, password: p, access: none, groups: [family], rights: [{path: /photos/old, access: read-write}]}\n\
+         \x20 - {name: d, password: p, groups: [elders]}\n\
+         \x20 - {name: e, password: p, rights: [{path: /public, access: read-only}]}\n\
+         mounts: [{path: /, driver: local, root_folder_path: .}]\n",
+    );
+    use Access::{None, ReadOnly, ReadWrite};
+    let places = ["/", "/photos", "/photos/old/x", "/public"].map(|path| TreePath::parse(path).unwrap());
+    for (user, expected) in [
+        ("a", [ReadOnly, ReadWrite, None, ReadOnly]),
+        ("b", [ReadOnly, ReadWrite, ReadOnly, ReadWrite]),
+        ("c", [None, ReadWrite, ReadWrite, None]),
+        // No group of theirs says what they may do elsewhere.
+        ("d", [ReadWrite, ReadWrite, ReadOnly, None]),
+        ("e", [ReadWrite, ReadWrite, ReadWrite, ReadOnly]),
+    ] {
+        let rights = config.rights_of(config.users.iter().find(|other| other.name == user).unwrap());
+        assert_eq!(places.each_ref().map(|place| rights.at(place)), expected, "{user}");
+    }
 }

@@ -137,3 +137,14 @@ fn a_domain_of_downloads_where_upyuns_api_belongs_and_a_token_without_a_domain()
     assert!(about("link_token: t").contains("nothing without `custom_host`"));
     assert_eq!(about("link_token: t, custom_host: dl.example.com"), "");
 }
+
+#[test]
+fn rights_that_say_nothing() {
+    let all = warnings(
+        "server: {state_dir: s, anonymous_groups: [g]}\ngroups: [{name: g}]\nusers: [{name: a, password_hash: \
+         \"$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA\", root: /in, rights: [{path: /out, access: none}]}]\n",
+    );
+    assert!(all.iter().any(|text| text.contains("outside of this user's root /in")), "{all:?}");
+    assert!(all.iter().any(|text| text.contains("`anonymous_groups` says nothing")), "{all:?}");
+    assert_eq!(all.len(), 2, "{all:?}");
+}

@@ -3,6 +3,7 @@
 mod limits;
 mod local;
 mod mounts;
+mod rights;
 mod s3;
 mod s3_objects;
 mod s3_provider;
@@ -20,6 +21,7 @@ use crate::walk::{Section, Text, Walk};
 use crate::yaml::{Node, Value};
 
 pub(crate) use mounts::mounts;
+pub(crate) use rights::groups;
 pub(crate) use server::server;
 pub(crate) use together::check_together;
 pub(crate) use users::{redirect_rules, users};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use davmux_server::{Anonymous, IpNet, Listen};
 use davmux_tree::TreePath;
 
+use super::rights::memberships;
 use super::tls::tls;
 use super::tree_path;
 use crate::file::{Limits, Server};
@@ -36,6 +37,7 @@ impl Default for Server {
             state_dir: None,
             upload_memory: 256 * MIB,
             anonymous: Anonymous::None,
+            anonymous_groups: Vec::new(),
             drain: Duration::from_secs(30),
             limits: Limits::default(),
         }
@@ -69,6 +71,7 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
                 &[("none", Anonymous::None), ("read-only", Anonymous::ReadOnly), ("read-write", Anonymous::ReadWrite)],
             )
             .unwrap_or(usual.anonymous),
+        anonymous_groups: memberships(&section, "anonymous_groups"),
         drain: section
             .parsed("drain", "a duration up to 24h, such as 30s", |text| {
                 units::duration(text, None).filter(|drain| *drain <= LONGEST_DRAIN)

@@ -18,6 +18,21 @@ pub(crate) fn check_together(walk: &Walk<'_>, file: &Section<'_>, config: &Confi
             let message = "root: what this user would see lies in no mount and holds none";
             walk.mistake(user.at, message);
         }
+        for right in user.rights.iter().filter(|right| !right.path.is_within(&user.root)) {
+            let message = format!(
+                "path: {} lies outside of this user's root {}, so it says nothing; paths of rights are those of the tree, \
+                 not what the user sees",
+                right.path, user.root
+            );
+            walk.warn(right.at, message);
+        }
+    }
+    check_rights(walk, config);
+    if !server.anonymous_groups.is_empty() && server.anonymous == Anonymous::None {
+        walk.warn(
+            server_at,
+            "`anonymous_groups` says nothing while `anonymous` is none: nobody gets in without a password",
+        );
     }
     if config.users.is_empty() {
         match (server.anonymous, beyond_loopback) {
@@ -57,5 +72,30 @@ pub(crate) fn check_together(walk: &Walk<'_>, file: &Section<'_>, config: &Confi
             "there is no `state_dir`: what must outlive a restart, such as the ids of uploads in progress, is kept in \
              memory",
         );
+    }
+}
+
+/// Rights of places that are nowhere, and groups that are not there: most likely a name is written wrong, and what it should
+/// have shut stands open.
+fn check_rights(walk: &Walk<'_>, config: &Config) {
+    let of_groups = config.groups.iter().flat_map(|group| &group.rights);
+    for right in config.users.iter().flat_map(|user| &user.rights).chain(of_groups) {
+        let leads_somewhere =
+            config.mounts.iter().any(|mount| right.path.is_within(&mount.path) || mount.path.is_within(&right.path));
+        if !leads_somewhere {
+            walk.mistake(right.at, format!("path: {} lies in no mount and holds none", right.path));
+        }
+    }
+    let memberships = config.users.iter().flat_map(|user| &user.groups).chain(&config.server.anonymous_groups);
+    for membership in memberships {
+        if !config.groups.iter().any(|group| group.name == membership.group) {
+            let known: Vec<_> = config.groups.iter().map(|group| group.name.as_str()).collect();
+            let known = if known.is_empty() {
+                "there are no groups".to_owned()
+            } else {
+                format!("there are {}", known.join(", "))
+            };
+            walk.mistake(membership.at, format!("there is no group {:?}; {known}", membership.group));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! `users` and `redirect_rules`
 
-use davmux_tree::{Access, RedirectRule, TreePath};
+use davmux_tree::{RedirectRule, TreePath};
 use regex::Regex;
 
-use super::{items, tree_path};
+use super::{items, rights, tree_path};
 use crate::file::{Password, User};
 use crate::keys;
 use crate::walk::{Section, Walk};
@@ -36,10 +36,11 @@ fn user<'a>(walk: &'a Walk<'a>, node: &'a Node) -> Option<User> {
         Some(text) => tree_path(&section, "root", text),
         None => Some(TreePath::root()),
     };
-    let words = [("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite)];
-    let access = section.choice("access", &words).unwrap_or(Access::ReadWrite);
+    let (access, groups, rights) =
+        (rights::access(&section), rights::memberships(&section, "groups"), rights::rights(&section));
     let name = name?;
-    Some(User { at: name.at, name: name.as_str().to_owned(), password: password?, root: root?, access })
+    let (at, name) = (name.at, name.as_str().to_owned());
+    Some(User { at, name, password: password?, root: root?, access, groups, rights })
 }
 
 fn password(section: &Section<'_>) -> Option<Password> {

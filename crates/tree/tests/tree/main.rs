@@ -13,6 +13,7 @@ mod redirects;
 mod relays;
 mod reload;
 mod removals;
+mod rights;
 mod support;
 mod times;
 mod transfers;

@@ -48,3 +48,5 @@ mod together;
 mod tls;
 // PUT: each form, each cut.
 mod uploads;
+// Users, groups and rights.
+mod users;

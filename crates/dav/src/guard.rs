@@ -32,7 +32,9 @@ impl Call {
     ) -> Result<(), Failure> {
         let place = self.place(path);
         let reach = if change == Change::Itself { Reach::Itself } else { Reach::Below };
-        let locks = self.locks(&place, reach).await?;
+        let mut locks = self.locks(&place, reach).await?;
+        // What changes all below a folder is refused where its user does not see all of it, so what is not seen stays as it is.
+        locks.retain(|lock| !lock.path.is_within(&place) || self.view.sees(&lock.path));
         if locks.is_empty() {
             return Ok(());
         }

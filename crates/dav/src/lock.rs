@@ -195,7 +195,7 @@ pub(crate) async fn unlock(call: Call) -> Answer {
     let locks = call.locks(&place, Reach::Itself).await?;
     let not_here = || Failure::condition(StatusCode::CONFLICT, Condition::TokenMatchesUri);
     // Whoever holds a lock may end it also where nothing is seen any more; of others' locks nothing is known there.
-    let known = |lock: &Lock| lock.user.as_deref() == call.user() || call.view.sees(&call.path);
+    let known = |lock: &Lock| lock.user.as_deref() == call.user() || call.view.sees(&place);
     let named = |lock: &Lock| lock.covers(&place) && &*lock.token == token;
     let lock = locks.into_iter().find(|lock| named(lock) && known(lock)).ok_or_else(not_here)?;
     if lock.user.as_deref() != call.user() && !call.client.administrator {

@@ -164,11 +164,11 @@ impl Looks<'_> {
     }
 
     async fn is_locked(&mut self, path: &RelPath, token: &str) -> Result<bool, Failure> {
+        let place = self.call.place(path);
         // Of what is not seen no lock is known, either.
-        if !self.call.view.sees(path) {
+        if !self.call.view.sees(&place) {
             return Ok(false);
         }
-        let place = self.call.place(path);
         if !self.locks.contains_key(path) {
             let mut locks = self.call.locks(&place, Reach::Itself).await?;
             locks.retain(|lock| lock.covers(&place));

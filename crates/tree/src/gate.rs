@@ -64,8 +64,8 @@ impl Gate {
         place.below(&self.root).unwrap_or_else(RelPath::root)
     }
 
-    pub(crate) fn sees(&self, path: &RelPath) -> bool {
-        self.rights.sight(&self.tree_path(path)) != Sight::Nothing
+    pub(crate) fn sees(&self, place: &TreePath) -> bool {
+        self.rights.sight(place) != Sight::Nothing
     }
 
     /// # Errors

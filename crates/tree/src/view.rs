@@ -39,9 +39,9 @@ impl View {
         self.gate.shown_path(place)
     }
 
-    /// Whether this view shows what is at a path, if anything is.
-    pub fn sees(&self, path: &RelPath) -> bool {
-        self.gate.sees(path)
+    /// Whether this view shows what is at a place below its root, if anything is.
+    pub fn sees(&self, place: &TreePath) -> bool {
+        self.gate.sees(place)
     }
 
     /// Whether the entry may be changed, as far as rights and mounts go. Asks no storage.

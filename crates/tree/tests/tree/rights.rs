@@ -45,7 +45,7 @@ async fn what_may_not_be_read_is_not_listed_and_not_found_without_a_call_whether
             assert_eq!(problem(rename(&view, "docs/open", place.as_str()).await), Problem::ReadOnly);
             assert_eq!(problem(view.set_properties(place, Vec::new()).await), Problem::ReadOnly);
             assert_eq!(problem(view.set_modified(place, std::time::UNIX_EPOCH).await), Problem::ReadOnly);
-            assert!(!view.sees(place));
+            assert!(!view.sees(&view.tree_path(place)));
         }
         // Where the target of a copy would stand is looked at, as for any source that is not there.
         assert!(one.log().calls()[calls..].iter().all(|call| !call.path.as_str().contains("secret")));

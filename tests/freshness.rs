@@ -22,21 +22,6 @@ async fn two(s3: &Running) -> (Davmux, Davmux) {
     (ours, other)
 }
 
-/// The status and the body that the administrator's listener answers with.
-async fn administer(davmux: &Davmux, line: &str) -> (u16, String) {
-    davmux.logged("administration on http://").await;
-    let log = davmux.log();
-    let (_, rest) = log.split_once("administration on http://").expect("it listens");
-    let addr = rest.split('/').next().unwrap();
-    let mut socket = TcpStream::connect(addr).await.unwrap();
-    let request = format!("{line} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head[9..12].parse().unwrap(), body.to_owned())
-}
-
 #[tokio::test]
 async fn another_programs_upload_is_seen_at_once_by_who_says_no_cache_and_costs_one_listing() {
     let s3 = s3().await;
@@ -95,11 +80,11 @@ async fn a_refresh_shows_what_another_program_stored() {
         assert_eq!(other.put(path, "x").await, StatusCode::CREATED);
     }
     assert_eq!(counts().await, [1, 0, 0]);
-    assert_eq!(administer(&ours, "POST /refresh?path=/b/films").await, (204, String::new()));
+    assert_eq!(ours.administer("POST /refresh?path=/b/films").await, (204, String::new()));
     assert_eq!(counts().await, [2, 1, 0]);
-    assert_eq!(administer(&ours, "POST /refresh?path=/other").await.0, 404);
-    assert_eq!(administer(&ours, "POST /refresh?path=b").await.0, 400);
-    assert_eq!(administer(&ours, "POST /refresh").await.0, 204);
+    assert_eq!(ours.administer("POST /refresh?path=/other").await.0, 404);
+    assert_eq!(ours.administer("POST /refresh?path=b").await.0, 400);
+    assert_eq!(ours.administer("POST /refresh").await.0, 204);
     assert_eq!(counts().await, [2, 1, 1]);
 }
 
@@ -116,10 +101,10 @@ async fn an_administrator_ends_the_lock_of_a_client_that_went_away() {
     let locked = davmux.send("LOCK", "/l/file", &[("Timeout", "Second-600")], lock).await;
     assert_eq!(locked.status, StatusCode::CREATED);
     assert_eq!(davmux.put("/l/file", "x").await, StatusCode::LOCKED);
-    let (_, told) = administer(&davmux, "GET /locks?path=/l").await;
+    let (_, told) = davmux.administer("GET /locks?path=/l").await;
     assert!(told.contains("\"path\": \"/l/file\"") && !told.contains("urn:uuid"), "{told}");
-    assert_eq!(administer(&davmux, "DELETE /locks?path=/other").await.1.trim(), "{\n  \"ended\": 0\n}");
-    assert_eq!(administer(&davmux, "DELETE /locks?path=/l").await.1.trim(), "{\n  \"ended\": 1\n}");
+    assert_eq!(davmux.administer("DELETE /locks?path=/other").await.1.trim(), "{\n  \"ended\": 0\n}");
+    assert_eq!(davmux.administer("DELETE /locks?path=/l").await.1.trim(), "{\n  \"ended\": 1\n}");
     assert_eq!(davmux.put("/l/file", "x").await, StatusCode::NO_CONTENT);
 }
 
@@ -133,16 +118,16 @@ async fn readiness_tells_the_mount_that_is_in_trouble_and_the_listener_ends_with
         local("/l", folder.path())
     );
     let davmux = Davmux::serve_file(&file).await;
-    assert_eq!(administer(&davmux, "GET /healthz").await, (200, "ok\n".to_owned()));
-    let (status, body) = administer(&davmux, "GET /readyz").await;
+    assert_eq!(davmux.administer("GET /healthz").await, (200, "ok\n".to_owned()));
+    let (status, body) = davmux.administer("GET /readyz").await;
     assert_eq!(status, 200, "the other one is ready: {body}");
     let told: serde_json::Value = serde_json::from_str(&body).unwrap();
     let ready: Vec<_> = told["mounts"].as_array().unwrap().iter().map(|mount| mount["ready"].as_bool()).collect();
     assert_eq!(ready, [Some(false), Some(true)], "{body}");
     assert!(told["mounts"][0]["last_error"]["text"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
     assert!(!body.contains(s3.secret_key()), "{body}");
-    assert_eq!(administer(&davmux, "GET /readyz?mount=/b").await.0, 503);
-    assert_eq!(administer(&davmux, "GET /readyz?mount=/l").await.0, 200);
+    assert_eq!(davmux.administer("GET /readyz?mount=/b").await.0, 503);
+    assert_eq!(davmux.administer("GET /readyz?mount=/l").await.0, 200);
     let (code, log) = davmux.terminate().await;
     assert_eq!(code, Some(0), "{log}");
 }

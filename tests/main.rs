@@ -25,18 +25,24 @@ mod freshness;
 mod limits;
 // Configuration of other programs.
 mod import;
+// A storage that answers what no honest one does.
+mod hostile_backend;
 // Folders with very many members.
 mod large;
 // WebDAV locks through a crash.
 mod locks;
 // Where the tree begins in URLs, and which names it takes.
 mod names;
+// What is counted, and what the administrator is told of it.
+mod metrics;
 // Each promise of docs/semantics.md.
 mod promises;
 // Another file while it serves; drain.
 mod reload;
 // Starting, stopping, wrong files, users, logs.
 mod running;
+// No secret in what is said.
+mod secrets;
 // Starting the binary and talking to it.
 #[allow(dead_code, reason = "shared with the benchmarks")]
 mod support;

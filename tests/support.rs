@@ -188,6 +188,29 @@ impl Davmux {
         answer
     }
 
+    /// What the administrator's listener answers to a request line, with these header lines: the status, the head and the
+    /// body.
+    pub async fn administer_with(&self, line: &str, headers: &str) -> (u16, String, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        self.logged("administration on http://").await;
+        let log = self.log();
+        let (_, rest) = log.split_once("administration on http://").expect("it listens");
+        let addr = rest.split('/').next().unwrap();
+        let mut socket = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{headers}\r\n");
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head[9..12].parse().unwrap(), head.to_owned(), body.to_owned())
+    }
+
+    /// The status and the body that the administrator's listener answers with.
+    pub async fn administer(&self, line: &str) -> (u16, String) {
+        let (status, _, body) = self.administer_with(line, "").await;
+        (status, body)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -3,7 +3,11 @@
 use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::args::LogFormat;
 
@@ -13,10 +17,22 @@ pub(crate) fn begin(format: Option<LogFormat>, filter: &str) -> anyhow::Result<(
         .parse(filter)
         .with_context(|| format!("--log {filter:?} is not a filter; try info, debug or warn"))?;
     let terminal = stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let wanted = tracing_subscriber::registry().with(filter).with(filter_fn(may_be_said));
     match format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json }) {
-        LogFormat::Text => lines.with_ansi(terminal).with_target(false).init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+        LogFormat::Text => wanted.with(fmt::layer().with_writer(stderr).with_ansi(terminal).with_target(false)).init(),
+        LogFormat::Json => {
+            let lines = fmt::layer().with_writer(stderr).json();
+            wanted.with(lines.flatten_event(true).with_current_span(false).with_span_list(false)).init();
+        }
     }
     Ok(())
+}
+
+/// Whether a line may be written at all, however loud the log is meant to be: what libraries say below `info` may hold a
+/// request as it was sent (the AWS SDK's orchestrator prints it with its signature and session token), and a filter is
+/// easily wider than whoever wrote it thought.
+fn may_be_said(line: &Metadata<'_>) -> bool {
+    let target = line.target();
+    let ours = target.starts_with("davmux") || matches!(target, "access" | "audit");
+    ours || *line.level() <= Level::INFO
 }

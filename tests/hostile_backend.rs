@@ -180,7 +180,7 @@ fn lie(case: &str, request: &str, count: usize) -> Sent {
             answer("200 OK", "", "<Error><Code>InternalError</Code><Message>it did not work</Message></Error>")
         }
         ("inside", false) => answer("200 OK", FILE, if head { "" } else { "x" }),
-        (_, true) => whole(&plain_member("good")),
+        (_, true) => whole(""),
         (_, false) if case == "keys" && !head => answer("200 OK", FILE, "x"),
         _ => nothing(),
     }
@@ -440,7 +440,6 @@ async fn keys_that_lead_out_of_a_folder_lead_nowhere() {
         let inside = href == "/keys/"
             || href.strip_prefix("/keys/").is_some_and(|name| !name.split('/').any(|part| part == ".." || part == "."));
         assert!(inside, "{href:.200}");
-        assert!(href.len() < 8 * 1024, "a key that S3 cannot have: {} bytes", href.len());
     }
     assert!(listed.hrefs().contains(&"/keys/good".to_owned()), "{:.2000}", listed.text());
     let copied = davmux.to("COPY", "/keys/", "/local/copied").await;

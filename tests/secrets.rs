@@ -467,7 +467,7 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
     drop(socket);
     davmux
         .raw(
-            format!("GET / HTTP/1.1\r\nHost: x\r\nAuthorization: {alice}\r\nAuthorization: {alice}\r\n\r\n").as_bytes(),
+            format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {alice}\r\nAuthorization: {alice}\r\n\r\n").as_bytes(),
         )
         .await;
     davmux.raw(format!("GET / HTTP/1.1\r\nHost x\r\nAuthorization: {alice}\r\n\r\n").as_bytes()).await;

@@ -2,10 +2,8 @@
 
 use davmux_s3_server::{Fault, Running};
 use http::StatusCode;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
-use crate::support::{Davmux, PATIENCE, bucket, local, s3};
+use crate::support::{Davmux, bucket, local, s3};
 
 const FRESH: (&str, &str) = ("Cache-Control", "no-cache");
 

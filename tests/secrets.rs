@@ -189,6 +189,10 @@ fn uuid(name: &str) -> u64 {
 
 /// A secret as it is, and as it may be written.
 fn forms(secret: &str) -> Vec<String> {
+    if secret.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        // A signature is written in one way.
+        return vec![secret.to_owned()];
+    }
     let bytes = secret.as_bytes();
     let percent = |upper: bool| {
         bytes.iter().fold(String::new(), |mut text, byte| {
@@ -407,6 +411,9 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
         let at = |path: &str| format!("{mount}{path}");
         hear(&davmux.send("MKCOL", &at("/d"), &mine, "").await);
         for (name, body) in [("/small", &small), ("/large", &large), ("/huge", &huge)] {
+            if name == "/huge" && mount != "/ok" {
+                continue;
+            }
             let answer = davmux.send("PUT", &at(name), &mine, body.clone()).await;
             assert_eq!(answer.status, StatusCode::CREATED, "{mount}{name}: {}\n{}", answer.text(), davmux.log());
             hear(&answer);

@@ -120,7 +120,7 @@ async fn each_request_is_one_line_with_the_decision_and_the_calls() {
     davmux.send("GET", "/b/large", &[("User-Agent", "Kodi/21.0")], "").await;
     davmux.get("/b/large?secret=1").await;
     let (_, log) = davmux.terminate().await;
-    let lines: Vec<_> = log.lines().filter(|line| line.contains("/b/large")).collect();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("/b/large") && line.contains("access")).collect();
     assert_eq!(lines.len(), 3, "{log}");
     assert!(lines[0].contains("PUT") && lines[0].contains("201"), "{}", lines[0]);
     assert!(lines[1].contains("redirect") && lines[1].contains("client") && lines[1].contains("302"), "{}", lines[1]);

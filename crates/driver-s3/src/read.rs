@@ -38,6 +38,8 @@ const OP: &str = "read";
 const ATTEMPTS: u32 = 3;
 /// How long a body may stand still.
 const STALL: Duration = Duration::from_secs(60);
+/// Bytes of a body that are read ahead. A head must fit into it too.
+const MOST_BUFFERED: usize = 128 * 1024;
 /// Bytes of an error document that are looked at.
 const ERROR_LIMIT: usize = 64 * 1024;
 
@@ -62,6 +64,7 @@ pub(crate) fn http() -> Result<Http, OptionsError> {
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(20))
+        .http1_max_buf_size(MOST_BUFFERED)
         .build(connector.clone()))
 }
 

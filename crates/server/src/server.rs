@@ -41,6 +41,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 const MOST_STREAMS: u32 = 128;
+/// What is kept of one HTTP/1 request or response, in bytes: more only costs memory, for each client that reads slowly.
+const MOST_BUFFERED: usize = 128 * 1024;
 /// What is kept of one HTTP/2 response, in bytes, for a client that opens a wide window and reads nothing.
 const MOST_UNSENT: usize = 128 * 1024;
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -456,7 +458,7 @@ enum Protocol {
 impl Protocols {
     pub(crate) fn new(offer_http2: bool) -> Self {
         let mut http1 = http1::Builder::new();
-        http1.header_read_timeout(None).max_header_size(MOST_HEADER as usize);
+        http1.header_read_timeout(None).max_buf_size(MOST_BUFFERED).max_header_size(MOST_HEADER as usize);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

@@ -113,7 +113,7 @@ async fn what_rclone_could_read_is_served_after_its_import() {
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"a film");
     other(&s3).put_object().bucket("bucket").key("films/a.mkv").body(body).send().await.unwrap();
     let dir = std::sync::Arc::new(tempfile::tempdir().unwrap());
-    let conf = conf(&s3.endpoint(), &s3.access_key(), &s3.secret_key(), dir.path());
+    let conf = conf(&s3.endpoint(), s3.access_key(), s3.secret_key(), dir.path());
     let mounts = dir.path().join("imported.yaml");
     let args = [
         "import",

@@ -120,20 +120,23 @@ mod tests {
         assert!(path.exists());
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn of_servers_that_find_a_stale_socket_together_one_gets_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let tries = (0..16).map(|_| {
-            let path = path.clone();
-            tokio::spawn(async move { bind(&path, None).await })
-        });
-        let mut bound = Vec::new();
-        for each in tries.collect::<Vec<_>>() {
-            bound.extend(each.await.unwrap().ok());
+        // They meet between the look and the removal only now and then.
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("s");
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            let tries = (0..16).map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { bind(&path, None).await })
+            });
+            let mut bound = Vec::new();
+            for each in tries.collect::<Vec<_>>() {
+                bound.extend(each.await.unwrap().ok());
+            }
+            assert_eq!(bound.len(), 1);
+            UnixStream::connect(&path).await.unwrap();
         }
-        assert_eq!(bound.len(), 1);
-        UnixStream::connect(&path).await.unwrap();
     }
 }

@@ -128,7 +128,10 @@ async fn a_response_that_fails_is_cut_also_for_a_client_that_waits_for_the_end_o
         let mut stream = connect(&running, &pair.cert, &[], rustls::ALL_VERSIONS).await.unwrap();
         let (answer, ended) = ask(&mut stream, &format!("GET /fail HTTP/{version}\r\nHost: x\r\n\r\n")).await;
         assert!(answer.contains("part"), "{answer}");
-        assert!(ended.is_err(), "HTTP/{version} ended as if it were whole");
+        let error = ended.expect_err("as if it were whole");
+        // Not every client minds that the end of the encryption was not told; a reset all do.
+        let is_reset = error.kind() == std::io::ErrorKind::ConnectionReset;
+        assert!(version == "1.1" || is_reset, "HTTP/{version}: {error}");
     }
 }
 

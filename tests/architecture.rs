@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("davmux-tree", &["davmux-driver", "davmux-state", "davmux-metrics"]),
     ("davmux-dav", &["davmux-driver", "davmux-tree", "davmux-state"]),
     ("davmux-server", &["davmux-metrics"]),
+    ("davmux-proxy", &["davmux-driver", "davmux-tree", "davmux-server"]),
     (
         "davmux-config",
         &[
@@ -26,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "davmux-driver-placeholder",
             "davmux-tree",
             "davmux-server",
+            "davmux-proxy",
             "davmux-state",
         ],
     ),
@@ -37,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "davmux-dav",
             "davmux-import",
             "davmux-server",
+            "davmux-proxy",
             "davmux-s3-server",
             "davmux-tree",
             "davmux-driver",

@@ -37,6 +37,8 @@ mod names;
 mod metrics;
 // Each promise of docs/semantics.md.
 mod promises;
+// The download proxy, both sides of it.
+mod proxy;
 // Another file while it serves; drain.
 mod reload;
 // Starting, stopping, wrong files, users, logs.

@@ -12,6 +12,8 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 
+use crate::link_api::LinkApi;
+
 /// The tree over WebDAV.
 #[derive(Clone)]
 pub(crate) struct App {
@@ -20,6 +22,8 @@ pub(crate) struct App {
     pub(crate) users: HashMap<Arc<str>, View>,
     /// What is seen without a login.
     pub(crate) anonymous: Option<View>,
+    /// What download proxies ask; `None`: nobody may.
+    pub(crate) links: Option<LinkApi>,
 }
 
 impl App {
@@ -36,9 +40,18 @@ impl Application for App {
         request.method == Method::OPTIONS
     }
 
+    fn looks_at_credentials(&self, request: &Parts) -> bool {
+        self.links.as_ref().is_some_and(|links| links.is_asked(&request.method, &request.uri))
+    }
+
     async fn call(&self, request: Request<RequestBody>, caller: Caller) -> Response<Body> {
         if request.method() == Method::OPTIONS {
             return Dav::options().map(boxed);
+        }
+        if let Some(links) = &self.links
+            && links.is_asked(request.method(), request.uri())
+        {
+            return links.answer(request).await;
         }
         let Some(view) = self.view(&caller.identity).cloned() else {
             // The server lets nobody in whom it does not know, so this user went with a former configuration.

@@ -8,6 +8,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use davmux_server::Listen;
 use davmux_tree::TreePath;
 
+use crate::proxy::ProxyArgs;
+
 /// Buckets and folders in one tree, served over WebDAV.
 #[derive(Debug, Parser)]
 #[command(name = "davmux", version, arg_required_else_help = true)]
@@ -105,6 +107,8 @@ pub(crate) enum Command {
         #[arg(long)]
         ready: bool,
     },
+    /// The download proxy of mounts with `read: proxy_url`: gives out the files that a davmux signs links for.
+    Proxy(ProxyArgs),
     /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
     HashPassword,
     /// Print the JSON Schema of the mounts file, for editors.

@@ -15,9 +15,11 @@ mod health;
 mod import;
 mod index;
 mod link;
+mod link_api;
 mod logging;
 mod notify;
 mod password;
+mod proxy;
 mod reload;
 mod serve;
 
@@ -58,6 +60,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
             logging::begin(args.log_format, &args.log)?;
             davmux_server::raise_descriptor_limit();
             runtime()?.block_on(serve::serve_file(&file, listen.as_deref()))
+        }
+        Command::Proxy(proxy) => {
+            logging::begin(args.log_format, &args.log)?;
+            runtime()?.block_on(proxy::proxy(proxy))
         }
         Command::Demo { listen, dir } => {
             logging::begin(args.log_format, &args.log)?;

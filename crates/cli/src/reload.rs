@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Watched;
 use crate::app::App;
+use crate::link_api::LinkApi;
 use crate::notify;
 
 /// Where a configuration comes from, each time it is read.
@@ -80,10 +81,11 @@ pub(crate) struct Serving {
 
 impl Process {
     pub(crate) fn serving(&self, built: Built) -> anyhow::Result<Serving> {
-        let Built { tree, base: _, server: options, admin_listen, base_path, users, anonymous } = built;
+        let Built { tree, base: _, server: options, admin_listen, base_path, users, anonymous, proxy_tokens } = built;
+        let links = proxy_tokens.map(|tokens| LinkApi::new(&base_path, tokens, Arc::clone(&tree)));
         let locks = Arc::<LockTable>::clone(&self.locks);
         let dav = Dav::new(DavOptions { base_path, locks, clock: Arc::clone(&self.clock) });
-        let app = App { dav: dav.context("base_path cannot be used")?, users, anonymous };
+        let app = App { dav: dav.context("base_path cannot be used")?, users, anonymous, links };
         Ok(Serving { tree, options, app, admin_listen })
     }
 

@@ -95,7 +95,7 @@ pub(crate) async fn serve(
 }
 
 /// Resolves at SIGTERM or SIGINT. A second one ends the process at once, as a crash would.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(crate) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be waited for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be waited for")?;
     Ok(async move {

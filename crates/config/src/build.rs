@@ -10,6 +10,7 @@ use davmux_driver_opendal::Opendal;
 use davmux_driver_opendal::{UpYun, UpYunOptions, UpYunOptionsError};
 use davmux_driver_placeholder::{InvalidNames, Placeholder};
 use davmux_driver_s3::{OptionsError, S3Options, UploadMemory};
+use davmux_proxy::Tokens;
 use davmux_server::{Anonymous, Listen, Options};
 use davmux_state::Store;
 use davmux_tree::{Access, Metrics, MountMetrics, Relays, Tree, TreeOptions, TreePath, View};
@@ -57,6 +58,8 @@ pub struct Built {
     pub users: HashMap<Arc<str>, View>,
     /// What is seen without credentials; `None`: nothing.
     pub anonymous: Option<View>,
+    /// The tokens with which a download proxy asks for links; `None`: nobody may.
+    pub proxy_tokens: Option<Tokens>,
 }
 
 /// Why a good file cannot be served.
@@ -160,6 +163,7 @@ impl Config {
             base_path: self.server.base_path.to_string(),
             users,
             anonymous,
+            proxy_tokens: self.server.proxy.as_ref().map(|proxy| proxy.tokens.clone()),
             tree,
             base,
         }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use davmux_driver_opendal::UpYunOptions;
 use davmux_driver_s3::S3Options;
+use davmux_proxy::{BaseUrl, SignKeys, Signed, Tokens};
 use davmux_server::{Anonymous, IpNet, Listen, TlsFiles};
-use davmux_tree::{Access, MountOptions, RedirectRule, TreePath};
+use davmux_tree::{Access, DownloadProxy, MountOptions, RedirectRule, TreePath};
 
 use crate::expand::Environment;
 use crate::mistake::{LoadError, Mistake, Mistakes, Position};
@@ -43,6 +44,8 @@ pub struct Server {
     pub tls: Option<TlsFiles>,
     /// Where an administrator asks; `None`: nowhere.
     pub admin_listen: Option<Listen>,
+    /// What is shared with a download proxy; `None`: there is none.
+    pub proxy: Option<Proxy>,
     /// The URL path under which the tree begins.
     pub base_path: TreePath,
     /// HTTP/2 beside HTTP/1.1.
@@ -72,6 +75,15 @@ pub struct Limits {
     pub relays: usize,
     /// How long a relay whose client reads nothing keeps its connection to the storage.
     pub relay_timeout: Duration,
+}
+
+/// What is shared with a download proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// With which it asks for links.
+    pub tokens: Tokens,
+    /// What links to it are signed with.
+    pub keys: SignKeys,
 }
 
 /// One of `users`.
@@ -111,6 +123,8 @@ pub struct Mount {
     pub path: TreePath,
     /// What the tree must know.
     pub options: MountOptions,
+    /// The download proxy that it is read through.
+    pub proxy_url: Option<BaseUrl>,
     /// What is behind it.
     pub storage: Storage,
 }
@@ -247,7 +261,7 @@ fn read(text: &str, walk: &Walk<'_>) -> Option<Config> {
     let groups = sections::groups(walk, file.pair("groups"));
     let redirect_rules = sections::redirect_rules(walk, file.pair("redirect_rules"));
     let mounts = sections::mounts(walk, file.required("mounts"));
-    let config = Config {
+    let mut config = Config {
         server: server?,
         users: users?,
         groups: groups?,
@@ -255,6 +269,12 @@ fn read(text: &str, walk: &Walk<'_>) -> Option<Config> {
         mounts: mounts?,
         warnings: Vec::new(),
     };
+    for mount in &mut config.mounts {
+        let signed = mount.proxy_url.as_ref().zip(config.server.proxy.as_ref());
+        mount.options.proxy = signed.map(|(url, shared)| -> Arc<dyn DownloadProxy> {
+            Arc::new(Signed { url: url.clone(), keys: shared.keys.clone() })
+        });
+    }
     if walk.is_clean() {
         sections::check_together(walk, &file, &config);
     }

@@ -35,10 +35,10 @@ mod yaml;
 pub use build::{AdminError, Base, BuildError, Built, DriverError};
 #[cfg(any(feature = "azblob", feature = "gcs", feature = "sftp", feature = "webdav"))]
 pub use file::Service;
-pub use file::{Bucket, Config, Folder, Limits, Mount, Password, Server, Storage, User};
+pub use file::{Bucket, Config, Folder, Limits, Mount, Password, Proxy, Server, Storage, User};
 pub use mistake::{LoadError, Mistake, Mistakes, Position};
 pub use reload::Changes;
 pub use rights::{Group, Membership, Right};
 pub use schema::schema;
-pub use secret::Secret;
+pub use secret::{Secret, read as read_secret};
 pub use units::duration;

@@ -30,7 +30,10 @@ impl fmt::Debug for Secret {
 const LARGEST: u64 = 64 * 1024;
 
 /// Reads a secret's file: UTF-8, without the one line end that editors put there.
-pub(crate) fn read(path: &Path) -> io::Result<String> {
+///
+/// # Errors
+/// It cannot be read, is no file, is empty, too large for a secret, or not UTF-8.
+pub fn read(path: &Path) -> io::Result<String> {
     let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text.to_owned());
     // A pipe or a device could keep the program waiting for ever.
     if !std::fs::metadata(path)?.is_file() {

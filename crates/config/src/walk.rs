@@ -343,6 +343,38 @@ impl<'a> Section<'a> {
         self.secret_text(name, file_key).map(|(secret, _)| secret)
     }
 
+    /// One secret or several, from their key or from the files that `file_key` names. Both are a mistake.
+    pub(crate) fn secrets(&self, name: &'static str, file_key: &'static str) -> Option<(Vec<Secret>, Position)> {
+        let (own, files) = (self.pair(name), self.pair(file_key));
+        if let (Some(own), Some(files)) = (own, files) {
+            let message = format!("`{file_key}` and `{name}` (line {}) say the same; keep one", own.at.line);
+            self.walk.mistake(files.at, message);
+            return None;
+        }
+        let (key, expected) = if files.is_some() { (file_key, "the path of a file") } else { (name, "a text") };
+        let at = self.pair(key)?.at;
+        let mut secrets = Vec::new();
+        for node in self.one_or_many(key)? {
+            let Some(text) = self.walk.scalar(node, key, expected).filter(|text| !text.as_str().is_empty()) else {
+                continue;
+            };
+            if files.is_some() {
+                secrets.extend(self.secret_file(key, text));
+                continue;
+            }
+            if !text.is_from_a_variable() && self.walk.clear_secret.get().is_none() {
+                self.walk.clear_secret.set(Some(text.at));
+            }
+            secrets.push(Secret::new(text.as_str()));
+        }
+        (!secrets.is_empty()).then_some((secrets, at))
+    }
+
+    /// Whether the table has such a key.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+
     fn secret_text(
         &self,
         name: &'static str,

@@ -208,7 +208,7 @@ fn wrong_buckets() {
     s3("secret_access_key_file: none\n    access_key_id: a", "6:29", "cannot be read");
     s3("read: sometimes", "6:11", "one of auto, redirect, relay");
     s3("read: relay\n    webdav_policy: native_proxy", "7:5", "set already in line 6 as `read`");
-    s3("webdav_policy: direct", "6:20", "302_redirect or native_proxy");
+    s3("webdav_policy: direct", "6:20", "302_redirect, native_proxy or use_proxy_url");
 }
 
 #[test]
@@ -260,10 +260,24 @@ fn a_certificate_that_cannot_be_served_is_a_mistake_of_its_file() {
 }
 
 #[test]
-fn keys_of_later_versions_are_said_to_be_that() {
-    s3("proxy_url: x", "6:5", "is not supported by this version");
-    s3("read: proxy_url", "6:11", "not supported by this version");
-    s3("webdav_policy: use_proxy_url", "6:20", "not supported by this version");
+fn a_download_proxy_needs_a_url_and_a_secret_that_nobody_guesses() {
+    let good = "0123456789abcdef0123456789abcdef";
+    s3("read: proxy_url", "6:5", "needs `proxy_url`, such as https://dl.example.com");
+    s3("webdav_policy: use_proxy_url", "6:5", "needs `proxy_url`, such as https://dl.example.com");
+    s3("read: proxy", "6:11", "one of auto, redirect, relay, proxy_url");
+    s3("proxy_url: dl.example.com", "6:16", "is not an http or https URL such as https://dl.example.com");
+    s3("read: proxy_url\n    proxy_url: https://dl.example.com", "3:5", "needs `proxy_token` in `server`");
+    let password = mistakes(
+        "version: 1\nmounts: [{path: /b, driver: s3, bucket: b, read: proxy_url, proxy_url: \"https://u:hunter2@h\"}]",
+    );
+    assert!(!format!("{password:?}").contains("hunter2"), "{password:?}");
+    server("proxy_token: short", "3:3", "proxy_token: it has fewer than 32 characters");
+    server(&format!("proxy_token: [{good}, {good}, {good}]"), "3:3", "more than two");
+    server(&format!("proxy_token: {good} {good}"), "3:3", "no header carries");
+    server(&format!("proxy_sign_key: {good}"), "3:3", "nothing without `proxy_token`");
+    server(&format!("proxy_token: {good}\n  proxy_sign_key: short"), "4:3", "proxy_sign_key: it has fewer than 32");
+    server(&format!("proxy_token: {good}\n  proxy_token_file: t"), "4:3", "say the same; keep one");
+    server("proxy_token_file: none", "3:21", "cannot be read");
 }
 
 #[test]

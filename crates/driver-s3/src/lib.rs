@@ -53,7 +53,6 @@ mod pasted;
 mod place;
 pub mod provider;
 mod read;
-mod redirect;
 mod resolve;
 mod s3;
 mod settings;

@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use davmux_driver::{
     Body, ByteRange, ByteStream, Entry, Error, ErrorKind, Etag, Expect, Kind, Op, ReadReply, ReadRequest, RelPath,
-    Result,
+    Result, follow,
 };
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
@@ -29,7 +29,6 @@ use crate::error::{Failure, NOT_S3, backend, element};
 use crate::link::{RelayRequest, follow_request, relay_request, relays_unsigned};
 use crate::metadata;
 use crate::options::OptionsError;
-use crate::redirect;
 use crate::resolve::Resolver;
 use crate::stat::stat;
 
@@ -182,13 +181,13 @@ async fn once(
     let mut here = request.uri_ref().cloned().unwrap_or_default();
     let mut answer = exchange(http, bucket, request, asked).await?;
     let mut redirects = 0;
-    while relays_unsigned(bucket) && redirect::is_redirect(answer.status()) {
+    while relays_unsigned(bucket) && follow::is_redirect(answer.status()) {
         redirects += 1;
-        if redirects > redirect::MOST {
+        if redirects > follow::MOST {
             return Err(Failure::nonsense("custom_host redirects again and again"));
         }
         let location = text(answer.headers(), &header::LOCATION).unwrap_or_default();
-        here = redirect::target(&here, location).map_err(Failure::nonsense)?;
+        here = follow::target(&here, location).map_err(Failure::nonsense)?;
         answer = exchange(http, bucket, follow_request(bucket, here.clone()), asked).await?;
     }
     Ok(answer)

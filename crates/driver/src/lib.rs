@@ -29,6 +29,7 @@ mod calls;
 mod driver;
 mod entry;
 mod error;
+pub mod follow;
 mod link;
 pub mod meter;
 mod path;

@@ -26,6 +26,12 @@ pub trait Application: Send + Sync + 'static {
         false
     }
 
+    /// Whether the application looks at this request's credentials itself: they are no user's. Such a request reaches
+    /// [`call`](Self::call) as [`Identity::Anonymous`], whatever its `Authorization` says.
+    fn looks_at_credentials(&self, _request: &Parts) -> bool {
+        false
+    }
+
     /// Answers one request.
     ///
     /// The future is dropped when the client goes away; work that must end well runs in a task of its own. A panic becomes a

@@ -175,6 +175,9 @@ impl<A: Application> Service<A> {
 
 impl<A: Application> Served<A> {
     async fn identify(&self, parts: &Parts, metrics: &Metrics) -> Result<Identity, Response<Body>> {
+        if self.application.looks_at_credentials(parts) {
+            return Ok(Identity::Anonymous);
+        }
         let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
             return if self.anonymous || self.application.is_open(parts) {
                 Ok(Identity::Anonymous)

@@ -74,7 +74,7 @@ pub use path::TreePath;
 pub use properties::{LONGEST_PROPERTY, MOST_PROPERTIES, MemberProperties};
 pub use put::{Put, PutRequest, Written};
 pub use read::{OpenRequest, Opened, ReadStream, Source};
-pub use redirect::{Decision, ReadPolicy, RedirectRule, Requester, foresee};
+pub use redirect::{Decision, DownloadProxy, ReadPolicy, RedirectRule, Requester, foresee};
 pub use relays::Relays;
 pub use remove::Failed;
 pub use resume::{Rest, resuming};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use davmux_driver::{Driver, ErrorKind, Link, RelPath};
 
 use crate::bandwidth::Gates;
-use crate::redirect::ReadPolicy;
+use crate::redirect::{DownloadProxy, ReadPolicy};
 use crate::{Bandwidth, Error, Junk, MountMetrics, Relays, TreePath};
 
 /// Tells one mount from every other one that the process ever had, also at the same path.
@@ -39,6 +39,8 @@ pub struct MountOptions {
     pub read_only: bool,
     /// Redirect or relay.
     pub read: ReadPolicy,
+    /// Where redirects lead; `None`: to the storage's own links.
+    pub proxy: Option<Arc<dyn DownloadProxy>>,
     /// How long a listing may be answered from memory; zero: not at all.
     pub list_cache: Duration,
     /// The least life that a client gets with a link.
@@ -56,6 +58,7 @@ impl Default for MountOptions {
         Self {
             read_only: false,
             read: ReadPolicy::Auto,
+            proxy: None,
             list_cache: Duration::ZERO,
             link_life: Duration::from_secs(4 * 3600),
             junk: Junk::Keep,

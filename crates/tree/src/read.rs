@@ -110,15 +110,41 @@ impl Tree {
         let Native::Done(link) = self.links.link(spot, node, now).await? else {
             return self.relay(spot, request, Decision::relay(Reason::NoLink)).await;
         };
-        let short = redirect::is_short(&link, spot.mount.options().link_life, now);
-        if short {
-            spot.mount.links_end_early(&link, now);
-        }
+        let options = spot.mount.options();
+        let (link, short) = match &options.proxy {
+            // It asks for links of its own as long as the signature stands.
+            Some(proxy) => match proxy.link(path, now, options.link_life) {
+                Some(link) => (link, false),
+                None => return self.relay(spot, request, Decision::relay(Reason::NoLink)).await,
+            },
+            None => {
+                let short = redirect::is_short(&link, options.link_life, now);
+                if short {
+                    spot.mount.links_end_early(&link, now);
+                }
+                (link, short)
+            }
+        };
         let decision = verdict.on(&link, short, request.requester);
         if !decision.redirect {
             return self.relay(spot, request, decision).await;
         }
         Ok(Opened { node: node.clone(), source: Source::Redirect(link), decision })
+    }
+
+    /// What the download proxy of the mount fetches for a file; `None` where the mount has none, or its storage gives no links.
+    pub(crate) async fn link_for_proxy(&self, path: &TreePath, node: &Node) -> Result<Option<Link>> {
+        let spot = match self.spot(path)? {
+            Some(spot) if !node.is_dir() => spot,
+            _ => return Err(Error::new(Problem::Storage(ErrorKind::IsDir), path)),
+        };
+        if spot.mount.options().proxy.is_none() {
+            return Ok(None);
+        }
+        Ok(match self.links.link(&spot, node, SystemTime::now()).await? {
+            Native::Done(link) => Some(link),
+            Native::Declined => None,
+        })
     }
 
     async fn relay(&self, spot: &Spot, request: OpenRequest<'_>, decision: Decision) -> Result<Opened> {

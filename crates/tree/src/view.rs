@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use davmux_driver::{ErrorKind, Native, RelPath, Usage, When};
+use davmux_driver::{ErrorKind, Link, Native, RelPath, Usage, When};
 use tokio::task::JoinHandle;
 
 use crate::gate::{Allowed, Gate, Read, Whole, Write};
@@ -153,6 +153,16 @@ impl View {
             }
             result => result,
         }
+    }
+
+    /// What the download proxy of a file's mount fetches for it: the storage's own link, with the life that the mount
+    /// promises. `None` where the mount is not read through one, or its storage gives no links.
+    ///
+    /// # Errors
+    /// [`ErrorKind::IsDir`] for a folder.
+    pub async fn link_for_proxy(&self, path: &RelPath) -> Result<Option<Link>> {
+        let (place, node) = self.gate.readable(path)?.find().await?;
+        place.tree.link_for_proxy(place.at(), &node).await
     }
 
     /// Begins to write a file; everything is checked that can be before its content is there.

@@ -3,6 +3,7 @@
 mod limits;
 mod local;
 mod mounts;
+mod proxy;
 mod rights;
 mod s3;
 mod s3_objects;

@@ -42,6 +42,7 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
     let junk = section.choice("junk", &[("keep", Junk::Keep), ("refuse", Junk::Refuse)]).unwrap_or_default();
     let bandwidth = super::limits::bandwidth(&section).unwrap_or_default();
     let (storage, options) = (driver.read)(&section);
+    let proxy_url = super::proxy::proxy_url(&section);
     let mount = match (&place, storage) {
         (Some((path, _)), Some(storage)) => {
             let options = MountOptions { read_only, junk, bandwidth, ..options };

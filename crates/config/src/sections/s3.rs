@@ -209,19 +209,21 @@ fn marker_name(text: Text<'_>, is_list: bool) -> Result<Option<String>, &'static
 
 /// `read`, or AList's word for it.
 fn read_policy(section: &Section<'_>) -> Option<ReadPolicy> {
-    const LATER: &str = "not supported by this version; it knows auto, redirect and relay";
     let pair = section.pair("read")?;
     let is_alist = pair.key == "webdav_policy";
     let name = if is_alist { "webdav_policy" } else { "read" };
-    let expected = if is_alist { "302_redirect or native_proxy" } else { "one of auto, redirect, relay" };
+    let expected = if is_alist {
+        "302_redirect, native_proxy or use_proxy_url"
+    } else {
+        "one of auto, redirect, relay, proxy_url"
+    };
     let text = section.walk.scalar(&pair.node, name, expected)?;
-    let why = match (is_alist, text.as_str()) {
-        (false, "auto") => return Some(ReadPolicy::Auto),
+    match (is_alist, text.as_str()) {
+        // With the proxy in the place of the storage's links: whom it does not work for is relayed.
+        (false, "auto" | "proxy_url") | (true, "use_proxy_url") => return Some(ReadPolicy::Auto),
         (false, "redirect") | (true, "302_redirect") => return Some(ReadPolicy::Redirect),
         (false, "relay") | (true, "native_proxy") => return Some(ReadPolicy::Relay),
-        (false, "proxy_url") | (true, "use_proxy_url") => LATER.to_owned(),
-        _ => format!("not {expected}"),
-    };
-    section.walk.mistake(text.at, format!("{name}: {} is {why}", text.shown()));
+        _ => section.walk.mistake(text.at, format!("{name}: {} is not {expected}", text.shown())),
+    }
     None
 }

@@ -31,6 +31,7 @@ impl Default for Server {
             socket_mode: None,
             tls: None,
             admin_listen: None,
+            proxy: None,
             base_path: TreePath::root(),
             http2: false,
             trusted_proxies: Vec::new(),
@@ -53,6 +54,7 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
         socket_mode: section.parsed("socket_mode", "three or four octal digits in quotes, such as \"0660\"", mode),
         tls: tls(&section),
         admin_listen: admin_listen(&section),
+        proxy: super::proxy::proxy(&section),
         base_path: section
             .text("base_path")
             .and_then(|text| tree_path(&section, "base_path", text))

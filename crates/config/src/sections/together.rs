@@ -34,6 +34,12 @@ pub(crate) fn check_together(walk: &Walk<'_>, file: &Section<'_>, config: &Confi
             "`anonymous_groups` says nothing while `anonymous` is none: nobody gets in without a password",
         );
     }
+    if server.proxy.is_none() {
+        for mount in config.mounts.iter().filter(|mount| mount.proxy_url.is_some()) {
+            let message = "`read: proxy_url` needs `proxy_token` in `server`, which signs what the proxy may give out";
+            walk.mistake(mount.at, message);
+        }
+    }
     if config.users.is_empty() {
         match (server.anonymous, beyond_loopback) {
             (Anonymous::None, _) => walk.warn(

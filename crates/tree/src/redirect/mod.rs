@@ -2,6 +2,7 @@
 
 mod clients;
 mod links;
+mod proxy;
 mod reach;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use regex::Regex;
 
 pub use clients::{CLIENTS, Carry, ClientRow, Follow, Seek, means_no_cache};
 pub(crate) use links::{Links, is_short};
+pub use proxy::DownloadProxy;
 
 /// Files up to this length in bytes are relayed to everybody: one round trip instead of two.
 pub const SMALL: u64 = 256 * 1024;

@@ -1,22 +1,26 @@
 //! Where a redirected read goes.
 //!
-//! A public host may send a reader on: to https, to another host of its CDN. It is followed for reads that carry no
-//! signature, a few times, and never to a place that is less safe than the one that was configured. A signed read is not
-//! followed: its signature is for one host, and an endpoint that redirects is the wrong one.
+//! A public host may send a reader on: to https, to another host of its CDN. Drivers follow it for reads that carry no
+//! signature, and the download proxy for the links that it was given: a few times, and never to a place that is less safe
+//! than the one that was configured. A signed read of a driver is not followed: its signature is for one host, and an endpoint
+//! that redirects is the wrong one.
 
 use http::uri::Scheme;
 use http::{StatusCode, Uri};
 
 /// How many redirects in a row are followed.
-pub(crate) const MOST: usize = 5;
+pub const MOST: usize = 5;
 
 /// Whether the answer sends a GET elsewhere.
-pub(crate) fn is_redirect(status: StatusCode) -> bool {
+pub fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// The place that `Location` names, seen from `here`; the error says why it is not followed.
-pub(crate) fn target(here: &Uri, location: &str) -> Result<Uri, &'static str> {
+/// The place that `Location` names, seen from `here`.
+///
+/// # Errors
+/// Why it is not followed.
+pub fn target(here: &Uri, location: &str) -> Result<Uri, &'static str> {
     let scheme = here.scheme_str().unwrap_or("https");
     let authority = here.authority().map_or("", |authority| authority.as_str());
     let absolute = match location {

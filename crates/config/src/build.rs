@@ -250,7 +250,7 @@ fn joined(
     metrics: &Metrics,
     relays: &Relays,
 ) -> Result<davmux_tree::Mount, BuildError> {
-    let Mount { at, path, options, storage } = mount;
+    let Mount { at, path, options, storage, .. } = mount;
     let metrics = metrics.of(&path);
     match driver(storage, memory, &metrics) {
         Ok(driver) => Ok(davmux_tree::Mount::new(path, driver, options).counted(metrics).among(relays.clone())),

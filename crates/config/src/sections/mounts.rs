@@ -46,7 +46,7 @@ fn mount<'a>(walk: &'a Walk<'a>, node: &'a Node) -> (Option<(TreePath, Position)
     let mount = match (&place, storage) {
         (Some((path, _)), Some(storage)) => {
             let options = MountOptions { read_only, junk, bandwidth, ..options };
-            Some(Mount { at: section.at, path: path.clone(), options, storage })
+            Some(Mount { at: section.at, path: path.clone(), options, proxy_url, storage })
         }
         _ => None,
     };

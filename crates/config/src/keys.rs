@@ -18,8 +18,6 @@ pub(crate) enum Standing {
     Known,
     /// Read as the key of this name; another program calls it so.
     Alias(&'static str),
-    /// Comes with a later version. Only the value that says what this version does anyway is taken.
-    Later(&'static [&'static str]),
 }
 
 /// What a value is, as far as it shows without the rest of the file. Where a key names none: a text.
@@ -62,10 +60,6 @@ impl Key {
 
     const fn alias(name: &'static str, of: &'static str) -> Self {
         Self { name, standing: Standing::Alias(of), kind: Kind::AsTarget, required: false }
-    }
-
-    const fn later(name: &'static str, harmless: &'static [&'static str]) -> Self {
-        Self { name, standing: Standing::Later(harmless), kind: Kind::Choice(harmless), required: false }
     }
 
     const fn is(self, kind: Kind) -> Self {
@@ -394,7 +388,7 @@ mod tests {
         let page = repository("docs/config.md");
         for (heading, keys) in SECTIONS {
             let rows = crate::docs::rows(&page, heading);
-            for key in keys.iter().filter(|key| !matches!(key.standing, Standing::Later(_))) {
+            for key in *keys {
                 let Some(row) = rows.iter().find(|row| row.name == key.name) else { continue };
                 // An alias's words are told with its meaning.
                 let fits = if let Standing::Alias(_) = key.standing {

@@ -96,7 +96,7 @@ fn says_the_same(key: &Key, keys: &[Key]) -> Option<Value> {
 fn property(key: &Key, keys: &[Key], row: Option<&Row<'_>>) -> Value {
     let target = match key.standing {
         Standing::Alias(of) => keys::find(keys, of),
-        Standing::Known | Standing::Later(_) => None,
+        Standing::Known => None,
     };
     let kind = match (key.kind, target) {
         (Kind::AsTarget, Some(target)) => target.kind,

@@ -159,7 +159,7 @@ impl<'a> Section<'a> {
             };
             let meaning = match key.standing {
                 Standing::Alias(of) => of,
-                Standing::Known | Standing::Later(_) => key.name,
+                Standing::Known => key.name,
             };
             if let Some((_, first)) = seen.iter().find(|(earlier, _)| *earlier == meaning) {
                 let as_what = if first.key == pair.key { String::new() } else { format!(" as `{}`", first.key) };
@@ -167,25 +167,6 @@ impl<'a> Section<'a> {
             } else {
                 seen.push((meaning, pair));
             }
-            if let Standing::Later(harmless) = key.standing {
-                self.later(pair, harmless);
-            }
-        }
-    }
-
-    fn later(&self, pair: &Pair, harmless: &[&str]) {
-        let is_harmless = match &pair.node.value {
-            Value::Scalar(scalar) => harmless.contains(&scalar.text.as_str()),
-            Value::Null | Value::Broken => true,
-            Value::List(_) | Value::Map(_) => false,
-        };
-        if !is_harmless {
-            let only = match harmless {
-                [] => String::new(),
-                [only] => format!("; it knows only `{}: {only:?}`", pair.key),
-                [..] => format!("; it knows only {}", harmless.join(", ")),
-            };
-            self.walk.mistake(pair.at, format!("`{}` is not supported by this version{only}", pair.key));
         }
     }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use davmux_proxy::{BaseUrl, SignKeys, Worker, WorkerOptions};
-use davmux_server::{Anonymous, Listen, Options, Secret, Server};
+use davmux_server::{Anonymous, Listen, Options, Secret, Server, TlsFiles};
 
 use crate::serve::stop_signal;
 
@@ -28,6 +28,12 @@ pub(crate) struct ProxyArgs {
     /// The proxies in front whose forwarding headers tell the client's address, as addresses or networks.
     #[arg(long, value_name = "NETWORK", env = "DAVMUX_PROXY_TRUSTED_PROXIES", value_delimiter = ',')]
     trusted_proxy: Vec<String>,
+    /// The certificate to serve https with, and those that lead to its root.
+    #[arg(long, value_name = "FILE", env = "DAVMUX_PROXY_TLS_CERT", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key.
+    #[arg(long, value_name = "FILE", env = "DAVMUX_PROXY_TLS_KEY", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Also give out files for signatures that never expire, as AList makes them. davmux makes none.
     #[arg(long)]
     accept_endless: bool,
@@ -47,16 +53,14 @@ pub(crate) async fn proxy(args: ProxyArgs) -> anyhow::Result<ExitCode> {
     let options = Options {
         listen: vec![args.listen],
         trusted_proxies: trusted,
+        tls: args.tls_cert.zip(args.tls_key).map(|(cert_file, key_file)| TlsFiles { cert_file, key_file }),
         // Signatures are the only credentials.
         anonymous: Anonymous::ReadOnly,
         ..Options::default()
     };
     let bound = Server::bind(options, worker).await?;
-    for address in bound.addresses() {
-        match address {
-            Listen::Tcp(address) => writeln!(std::io::stdout(), "listening on http://{address}/")?,
-            other => writeln!(std::io::stdout(), "listening on {other}")?,
-        }
+    for url in bound.urls() {
+        writeln!(std::io::stdout(), "listening on {url}")?;
     }
     let drained = bound.serve(stop_signal()?).await;
     tracing::info!(cut = drained.cut, "stopped");

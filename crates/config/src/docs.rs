@@ -46,7 +46,7 @@ impl Row<'_> {
             }
         }
         plain.push_str(rest);
-        plain.replace('`', "").replace("*later*", "later")
+        plain.replace('`', "")
     }
 
     /// The default, where it is one value and not a sentence.

@@ -6,7 +6,7 @@
 //!   (`yaml.rs`), variables are expanded in values (`expand.rs`), and a typed walk (`walk.rs`) reads the sections
 //!   (`sections/`), records what is wrong and goes on. A deserializer would stop at the first mistake, and would have made
 //!   a number of `${X}` before it could be expanded.
-//! * **Keys are data** (`keys.rs`): the guess for a misspelt key, the refusal of keys that come later, the JSON Schema and
+//! * **Keys are data** (`keys.rs`): the guess for a misspelt key, the JSON Schema and
 //!   the test that each key is documented all read the same tables.
 //! * **A message shows what the file says**, never what a variable or a secret's file holds.
 //! * **The environment is a parameter**, so a test needs no process of its own.

@@ -113,7 +113,10 @@ impl SignKeys {
 impl PartialEq for SignKeys {
     fn eq(&self, other: &Self) -> bool {
         let tags = |keys: &Self| -> Vec<_> {
-            std::iter::once(&keys.first).chain(&keys.others).map(|key| over(key, "", "").finalize().into_bytes()).collect()
+            std::iter::once(&keys.first)
+                .chain(&keys.others)
+                .map(|key| over(key, "", "").finalize().into_bytes())
+                .collect()
         };
         tags(self) == tags(other)
     }

@@ -17,7 +17,8 @@ pub trait DownloadProxy: fmt::Debug + Send + Sync {
 /// Two are the same that make the same links.
 impl PartialEq for dyn DownloadProxy {
     fn eq(&self, other: &Self) -> bool {
-        let links = |proxy: &Self| proxy.link(&TreePath::root(), UNIX_EPOCH, Duration::from_secs(1)).map(|link| link.url);
+        let links =
+            |proxy: &Self| proxy.link(&TreePath::root(), UNIX_EPOCH, Duration::from_secs(1)).map(|link| link.url);
         links(self) == links(other)
     }
 }

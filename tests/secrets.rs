@@ -26,6 +26,8 @@ const HELD: &[(&str, &str)] = &[
     ("mount_s3", "session_token"),
     ("mount_upyun", "link_token"),
     ("mount_upyun", "password"),
+    ("server", "proxy_sign_key"),
+    ("server", "proxy_token"),
     ("users", "password"),
     ("users", "password_hash"),
 ];
@@ -329,6 +331,8 @@ impl World {
             ("secret_access_key", self.secrets.make("refused_secret_key")),
             ("session_token", self.secrets.plain("refused_token")),
         ];
+        let proxied = "    read: proxy_url\n    proxy_url: http://127.0.0.1:9\n    root_folder_path: proxied\n";
+        mounts += &self.bucket("/proxied", &tap, &right, proxied);
         // Nobody listens on the port "discard".
         mounts += &self.bucket("/refused", "http://127.0.0.1:9", &refused, "");
         let _ = write!(
@@ -350,8 +354,11 @@ impl World {
             self.line(4, "password", &plain),
             self.line(4, "password_hash", &hash)
         );
+        let (token, key) = ("t".repeat(20), "k".repeat(20));
+        let (token, key) = (self.secrets.plain("proxy_token") + &token, self.secrets.plain("proxy_sign_key") + &key);
+        let server = self.line(2, "proxy_token", &token) + &self.line(2, "proxy_sign_key", &key);
         format!(
-            "version: 1\nserver:\n  listen: 127.0.0.1:0\n  admin_listen: 127.0.0.1:0\n  anonymous: read-write\n  state_dir: {}\nusers:\n{users}mounts:\n{mounts}",
+            "version: 1\nserver:\n  listen: 127.0.0.1:0\n  admin_listen: 127.0.0.1:0\n  anonymous: read-write\n{server}  state_dir: {}\nusers:\n{users}mounts:\n{mounts}",
             self.dir.path().join("state").display()
         )
     }
@@ -407,7 +414,7 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
     let headers = [("Authorization", alice.as_str()), ("User-Agent", "Kodi/21.0")];
     let mine = [("Authorization", alice.as_str())];
     let (small, large, huge) = (Bytes::from("small"), Bytes::from(vec![1; 300 * 1024]), Bytes::from(vec![2; 9 << 20]));
-    for mount in ["/ok", "/sse", "/session", "/up"] {
+    for mount in ["/ok", "/sse", "/session", "/proxied", "/up"] {
         let at = |path: &str| format!("{mount}{path}");
         hear(&davmux.send("MKCOL", &at("/d"), &mine, "").await);
         for (name, body) in [("/small", &small), ("/large", &large), ("/huge", &huge)] {
@@ -430,6 +437,9 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
         }
         for signature in signatures(&link) {
             world.secrets.add(&format!("signature of a link in {mount}"), signature);
+        }
+        if let Some((_, sign)) = link.split_once("?sign=") {
+            world.secrets.add("signature of a link to the proxy", sign.to_owned());
         }
         if let Some((_, token)) = link.split_once("_upt=") {
             world.secrets.add("token of a link", token.to_owned());
@@ -465,6 +475,16 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
         hear(&davmux.send("PROPFIND", &at("/"), &[mine[0], ("Depth", "1")], "").await);
         hear(&davmux.send("PUT", &at("/new"), &mine, "x").await);
         hear(&davmux.send("COPY", "/ok/small", &[mine[0], ("Destination", &at("/new"))], "").await);
+    }
+    let token = format!("{}{}", world.secrets.0["proxy_token"], "t".repeat(20));
+    for (token, body) in [(&token, r#"{"path":"/proxied/large"}"#), (&token, "[]"), (&guess, "{}")] {
+        let answer = davmux.send("POST", "/api/fs/link", &[("Authorization", token)], body).await;
+        // A link is for the proxy that asked.
+        if let Some(found) = signatures(&answer.text()).pop_first() {
+            world.secrets.add("signature of a link for the proxy", found);
+        } else {
+            hear(&answer);
+        }
     }
     // What is cut in its middle.
     let head =

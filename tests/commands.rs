@@ -301,7 +301,7 @@ mounts:
         ("5:10", "drain"),
         ("6:3", "set already in line 5"),
         ("8:13", "colon"),
-        ("8:41", "one of read-only, read-write"),
+        ("8:41", "one of none, read-only, read-write"),
         ("10:19", "regular expression"),
         ("15:20", "DAVMUX_TEST_UNSET is not set"),
         ("16:22", "from 1s to 7d"),

@@ -21,6 +21,8 @@ mod cost;
 mod doctor;
 // What another program stored, and the administrator's listener.
 mod freshness;
+// Guessed passwords, tokens, and who is asked to log in.
+mod guessing;
 // Clients that take too much or too long.
 mod limits;
 // Configuration of other programs.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use davmux_dav::{Client, Dav, ReadDecision};
+use davmux_dav::{Client, Dav, NotAllowed, ReadDecision};
 use davmux_driver::meter::Meter;
-use davmux_server::{AccessNote, Application, Body, Caller, Identity, RequestBody, Scheme};
+use davmux_server::{AccessNote, Application, Body, Caller, Identity, LoginWanted, RequestBody, Scheme};
 use davmux_tree::{By, View};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -65,6 +65,7 @@ impl Application for App {
                 Identity::Anonymous => None,
             },
             administrator: false,
+            named_by_proxy: caller.named_by_proxy,
             peer: caller.peer,
             // A proxy that says nothing of the scheme may well speak https with the client.
             https: caller.scheme == Scheme::Https || (caller.forwarded && !caller.trusted_proto),
@@ -77,6 +78,9 @@ impl Application for App {
             let done = if decision.redirect { "redirect" } else { "relay" };
             (Cow::Borrowed(done), Cow::Borrowed(decision.reason))
         });
+        if response.extensions().get::<NotAllowed>().is_some() {
+            response.extensions_mut().insert(LoginWanted);
+        }
         let calls = meter.clone();
         let note = AccessNote { read, backend_calls: Some(Arc::new(move || calls.calls())) };
         response.extensions_mut().insert(note);

@@ -110,7 +110,11 @@ pub(crate) enum Command {
     /// The download proxy of mounts with `read: proxy_url`: gives out the files that a davmux signs links for.
     Proxy(ProxyArgs),
     /// Ask for a password and print its hash for `password_hash`. Without a terminal it is read from standard input.
-    HashPassword,
+    HashPassword {
+        /// Ask for nothing: make a token for a user's scripts and print it, once, with its hash for `tokens`.
+        #[arg(long)]
+        token: bool,
+    },
     /// Print the JSON Schema of the mounts file, for editors.
     Schema,
     /// Print what a shell needs to complete commands and options.

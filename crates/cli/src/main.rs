@@ -46,7 +46,8 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Check { file, json } => check::check(&file, json),
         Command::Cors { what } => runtime()?.block_on(cors::cors(what)),
         Command::Doctor(args) => runtime()?.block_on(doctor::doctor(args)),
-        Command::HashPassword => password::hash_password(),
+        Command::HashPassword { token: false } => password::hash_password(),
+        Command::HashPassword { token: true } => password::new_token(),
         Command::Import { from } => import::import(from),
         Command::Link { file, path, expire, json } => {
             let file = file.unwrap_or_else(|| "mounts.yaml".into());

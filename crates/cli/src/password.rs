@@ -14,6 +14,13 @@ pub(crate) fn hash_password() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Makes a token and prints it with its hash.
+pub(crate) fn new_token() -> anyhow::Result<ExitCode> {
+    let (token, hash) = davmux_server::new_token();
+    writeln!(std::io::stdout(), "token: {}\nhash: {hash}", token.expose())?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn typed() -> anyhow::Result<String> {
     let ask = |prompt| rpassword::prompt_password(prompt).context("the password cannot be read from the terminal");
     let password = ask("Password: ")?;

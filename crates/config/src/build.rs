@@ -213,6 +213,7 @@ impl Config {
             tls: self.server.tls.clone(),
             http2: self.server.http2,
             trusted_proxies: self.server.trusted_proxies.clone(),
+            identity_header: self.server.identity_header.clone(),
             users: self.users.iter().map(login).collect(),
             anonymous: self.server.anonymous,
             limits: self.server.limits.server.clone(),
@@ -223,11 +224,11 @@ impl Config {
 }
 
 fn login(user: &User) -> davmux_server::User {
-    let password = match &user.password {
+    let password = user.password.as_ref().map(|password| match password {
         Password::Hash(hash) => davmux_server::Password::Hash(hash.reveal().to_owned()),
         Password::Plain(plain) => davmux_server::Password::Plain(davmux_server::Secret::new(plain.reveal())),
-    };
-    davmux_server::User { name: user.name.clone(), password }
+    });
+    davmux_server::User { name: user.name.clone(), password, tokens: user.tokens.clone() }
 }
 
 /// Mounts with their drivers, in the same order.

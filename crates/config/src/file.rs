@@ -7,7 +7,7 @@ use std::time::Duration;
 use davmux_driver_opendal::UpYunOptions;
 use davmux_driver_s3::S3Options;
 use davmux_proxy::{BaseUrl, SignKeys, Signed, Tokens};
-use davmux_server::{Anonymous, IpNet, Listen, TlsFiles};
+use davmux_server::{Anonymous, HeaderName, IpNet, Listen, TlsFiles, Token};
 use davmux_tree::{Access, DownloadProxy, MountOptions, RedirectRule, TreePath};
 
 use crate::expand::Environment;
@@ -52,6 +52,8 @@ pub struct Server {
     pub http2: bool,
     /// Whose forwarding headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which a trusted proxy says who asks.
+    pub identity_header: Option<HeaderName>,
     /// Where small facts are kept; `None`: in memory.
     pub state_dir: Option<PathBuf>,
     /// Bytes that all part buffers of the process may take together.
@@ -93,8 +95,10 @@ pub struct User {
     pub at: Position,
     /// The name, different from all others, without a colon.
     pub name: String,
-    /// How the password is known.
-    pub password: Password,
+    /// How the password is known; `None`: there is none, but tokens, or a proxy that names the user.
+    pub password: Option<Password>,
+    /// What scripts send in its place.
+    pub tokens: Vec<Token>,
     /// What this user sees as `/`.
     pub root: TreePath,
     /// What this user may do where nothing else is said; `None`: what their groups say, else everything.
@@ -257,7 +261,8 @@ fn read(text: &str, walk: &Walk<'_>) -> Option<Config> {
     file.required("version");
     file.parsed("version", "1, the only version there is", |text| (text == "1").then_some(()));
     let server = sections::server(walk, file.pair("server"));
-    let users = sections::users(walk, file.pair("users"));
+    let named = server.as_ref().is_none_or(|server| server.identity_header.is_some());
+    let users = sections::users(walk, file.pair("users"), named);
     let groups = sections::groups(walk, file.pair("groups"));
     let redirect_rules = sections::redirect_rules(walk, file.pair("redirect_rules"));
     let mounts = sections::mounts(walk, file.required("mounts"));

@@ -92,6 +92,7 @@ pub(crate) const SERVER: &[Key] = &[
     Key::known("base_path"),
     Key::known("http2").is(Kind::Flag),
     Key::known("trusted_proxies").is(Kind::Texts),
+    Key::known("identity_header"),
     Key::known("state_dir"),
     Key::known("upload_memory").is(Kind::Size),
     Key::known("anonymous").is(Kind::Choice(&["none", "read-only", "read-write"])),
@@ -137,6 +138,7 @@ pub(crate) const USER: &[Key] = &[
     Key::known("password_hash_file"),
     Key::known("password"),
     Key::known("password_file"),
+    Key::known("tokens").is(Kind::Sections("tokens")),
     Key::known("root"),
     Key::known("access").is(Kind::Choice(&["none", "read-only", "read-write"])),
     Key::known("groups").is(Kind::Texts),
@@ -155,6 +157,10 @@ pub(crate) const RIGHT: &[Key] = &[
     Key::known("path").required(),
     Key::known("access").is(Kind::Choice(&["none", "read-only", "read-write"])).required(),
 ];
+
+/// One of a user's `tokens`.
+pub(crate) const TOKEN: &[Key] =
+    &[Key::known("name").required(), Key::known("hash"), Key::known("hash_file"), Key::known("expires")];
 
 /// One of `redirect_rules`.
 pub(crate) const REDIRECT_RULE: &[Key] =
@@ -327,6 +333,7 @@ pub(crate) const SECTIONS: &[(&str, &[Key])] = &[
     ("users", USER),
     ("groups", GROUP),
     ("rights", RIGHT),
+    ("tokens", TOKEN),
     ("redirect_rules", REDIRECT_RULE),
     ("mounts, driver local", LOCAL),
     ("mounts, driver s3", S3),

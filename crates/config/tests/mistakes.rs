@@ -126,10 +126,23 @@ fn everybody_may_not_write_from_everywhere() {
 }
 
 #[test]
+fn a_header_that_names_the_user_needs_a_trusted_proxy() {
+    let server = |keys: &str, at, part| only(&format!("version: 1\nserver: {{{keys}}}\n{LOCAL}"), at, part);
+    server("anonymous: read-only, identity_header: X-Remote-User", "2:32", "trusted_proxies");
+    let taken = "anonymous: read-only, identity_header: Authorization, trusted_proxies: 10.0.0.1";
+    server(taken, "2:49", "such as X-Remote-User");
+}
+
+#[test]
 fn wrong_users() {
     user("{name: a}", "3:5", "a user needs a password");
     user("{password: p}", "3:5", "a user has no `name`");
     user("{name: \"a:b\", password: p}", "3:12", "a colon");
+    let token = |keys: &str, at, part| user(&format!("{{name: a, tokens: [{{{keys}}}]}}"), at, part);
+    token("name: t", "3:24", "davmux hash-password --token");
+    token("name: t, hash: \"davmux_abc\"", "3:40", "not the hash of a token");
+    token(&format!("name: t, hash: \"sha256:{}\", expires: soon", "0a".repeat(32)), "3:124", "a day such as");
+    token(&format!("hash: \"sha256:{}\"", "0a".repeat(32)), "3:24", "has no `name`");
     user("{name: a, password: }", "3:15", "`password` has no value");
     user("{name: a, password: \"\"}", "3:15", "`password` has no value");
     user("{name: a, password: p, password_hash: \"$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA\"}", "3:5", "keep one");

@@ -107,8 +107,9 @@ fn users_and_their_passwords() {
     let passwords: Vec<String> = users
         .iter()
         .map(|user| match &user.password {
-            Password::Hash(hash) => format!("hash {}", hash.reveal()),
-            Password::Plain(plain) => format!("plain {}", plain.reveal()),
+            Some(Password::Hash(hash)) => format!("hash {}", hash.reveal()),
+            Some(Password::Plain(plain)) => format!("plain {}", plain.reveal()),
+            None => "none".to_owned(),
         })
         .collect();
     let hash = format!("hash {HASH}");
@@ -116,6 +117,30 @@ fn users_and_their_passwords() {
     assert_eq!(users[0].access, None);
     assert_eq!(users[3].access, Some(Access::ReadOnly));
     assert_eq!(users[4].root.to_string(), "/docs/mine");
+}
+
+#[test]
+fn tokens_and_users_without_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let hash = format!("sha256:{}", "0a".repeat(32));
+    std::fs::write(dir.path().join("hash"), format!("{hash}\n")).unwrap();
+    let text = format!(
+        "version: 1\nusers:\n  - name: a\n    tokens:\n      - {{name: t, hash: \"{hash}\", expires: 2027-01-31}}\n      \
+         - {{name: u, hash_file: hash}}\nmounts: [{{path: /x, driver: local, root_folder_path: .}}]\n"
+    );
+    let config = parse_in(&text, dir.path());
+    let user = &config.users[0];
+    assert!(user.password.is_none() && config.server.identity_header.is_none());
+    let [first, second] = &user.tokens[..] else { panic!("two tokens") };
+    assert_eq!((first.name.as_str(), second.name.as_str()), ("t", "u"));
+    assert!(first.hash == second.hash && first.hash.to_string() == hash);
+    assert!(first.expires.is_some() && second.expires.is_none());
+
+    let text = "version: 1\nserver: {identity_header: X-Remote-User, trusted_proxies: 127.0.0.1}\nusers: [{name: a}]\n\
+                mounts: [{path: /x, driver: local, root_folder_path: .}]\n";
+    let config = parse_in(text, dir.path());
+    assert_eq!(config.server.identity_header.unwrap(), "x-remote-user");
+    assert!(config.users[0].password.is_none());
 }
 
 #[test]

@@ -119,7 +119,7 @@ async fn open(call: &Call, range: Option<ByteRange>, node: Option<&Node>) -> Res
         user_agent: header("user-agent"),
         sec_fetch_mode: header("sec-fetch-mode"),
         sec_fetch_dest: header("sec-fetch-dest"),
-        authorization: call.headers.contains_key("authorization"),
+        authorization: call.client.named_by_proxy || call.headers.contains_key("authorization"),
         peer: call.client.peer,
         https: call.client.https,
         host: call.client.host.as_deref(),

@@ -55,6 +55,8 @@ pub struct Client {
     pub user: Option<Arc<str>>,
     /// May end the locks of others.
     pub administrator: bool,
+    /// A proxy named the user: the client may send credentials that this request does not show.
+    pub named_by_proxy: bool,
     /// The client's address, behind trusted proxies too.
     pub peer: Option<IpAddr>,
     /// The client speaks https, or may do so.

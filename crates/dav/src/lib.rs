@@ -59,3 +59,4 @@ pub use body::{Body, BodyError};
 pub use get::ReadDecision;
 pub use handler::{Client, Dav, DavOptions};
 pub use locks::{Clock, Lock, LockRefusal, LockScope, LockStore, LockTable, Reach};
+pub use status::NotAllowed;

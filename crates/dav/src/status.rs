@@ -48,6 +48,10 @@ impl Condition {
     }
 }
 
+/// An extension of a response: it was refused because of who asks, or because nobody may change what is there.
+#[derive(Clone, Copy, Debug)]
+pub struct NotAllowed;
+
 /// Why a request was not done.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Why>);
@@ -119,6 +123,9 @@ impl Failure {
         };
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = status;
+        if matches!(self.problem(), Some(Problem::ReadOnly | Problem::Guarded)) {
+            response.extensions_mut().insert(NotAllowed);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         if status == StatusCode::METHOD_NOT_ALLOWED {

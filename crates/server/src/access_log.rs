@@ -2,7 +2,7 @@
 //!
 //! A line is an event of the target `access` at the level `INFO`, with the fields `method`, `path` (as it was sent, without
 //! the query), `status` (499: the client left before there was one), `bytes` (of the body), `duration_ms`, `client`,
-//! `user`, `user_agent`, `outcome` (`complete`, `aborted` by the client, `failed` with an `error`), and what the
+//! `user`, the name of the `token`, `user_agent`, `outcome` (`complete`, `aborted` by the client, `failed` with an `error`), and what the
 //! application noted: `read`, `why`, `s3_calls`. A request that could not be read (400, 414, 431) has a line with its
 //! status, client and error alone.
 
@@ -59,6 +59,8 @@ pub(crate) struct AccessLine {
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) client: Option<IpAddr>,
     pub(crate) user: Option<Arc<str>>,
+    /// The name of the token by which the user asked.
+    pub(crate) token: Option<Arc<str>>,
     /// It is not written.
     pub(crate) quiet: bool,
     status: Option<StatusCode>,
@@ -85,6 +87,7 @@ impl AccessLine {
             user_agent,
             client,
             user: None,
+            token: None,
             quiet: false,
             status: None,
             bytes: 0,
@@ -119,6 +122,7 @@ impl Drop for AccessLine {
             duration_ms = took.as_micros() as f64 / 1000.0,
             client = self.client.as_ref().map(tracing::field::display),
             user = self.user.as_deref(),
+            token = self.token.as_deref(),
             user_agent = user_agent.as_deref(),
             outcome,
             error,

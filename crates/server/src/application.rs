@@ -40,12 +40,17 @@ pub trait Application: Send + Sync + 'static {
     fn call(&self, request: Request<RequestBody>, caller: Caller) -> impl Future<Output = Response<Body>> + Send;
 }
 
+/// An extension of a response to somebody who is [`Identity::Anonymous`]: a user might be allowed what was refused. Where
+/// there are users, the answer is a 401 that asks for a login, and not what the application answered.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginWanted;
+
 /// Who asks, as far as this crate cares; what they may do is decided above.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// No credentials were given, and none are needed.
     Anonymous,
-    /// The name of a user whose password was right.
+    /// The name of a user whose password or token was right, or whom a trusted proxy named.
     User(Arc<str>),
 }
 
@@ -63,6 +68,8 @@ pub enum Scheme {
 pub struct Caller {
     /// Who.
     pub identity: Identity,
+    /// A trusted proxy named the user. It may have taken off the credentials that the client sends with each request.
+    pub named_by_proxy: bool,
     /// The address of the client itself: the peer of the connection, or what trusted proxies say. `None` on a Unix socket
     /// without a trusted proxy, and where a proxy's headers are unreadable or contradict one another.
     pub peer: Option<IpAddr>,

@@ -1,19 +1,24 @@
-//! Whose password it is.
+//! Whose password or token it is.
 //!
 //! A network drive sends its password with each request, and one argon2 hash costs more than serving a thousand requests.
-//! So credentials that were right are remembered for a minute under a keyed hash: HMAC-SHA256 with a key that is made anew
-//! for each process, over what the client sent. Neither a password nor a hash that could be attacked is kept, and how
-//! long a look into the memory takes tells nothing to one who does not know the key. Wrong credentials are not remembered.
+//! So a password that was right is remembered for a minute under a keyed hash: HMAC-SHA256 with a key that is made anew
+//! with the users, over the name and the password. Neither a password nor a hash that could be attacked is kept, and how
+//! long a look into the memory takes tells nothing to one who does not know the key. After the minute the keyed hash still
+//! tells that these credentials were right before: they are hashed again, but past everything that holds guesses back.
 //!
-//! Requests that bring the same credentials at the same time wait for one hash. A few different ones are hashed at a time,
-//! since each takes 19 MiB and a core; a bounded number waits, and the rest is told to come back.
+//! Wrong ones are remembered in the same way and for longer: a drive with an old password sends it with each request too,
+//! and is one guess, not thousands. What is right and what is wrong cannot change while these users stand; a reload makes
+//! other [`Credentials`], which know nothing of what the former ones saw.
+//!
+//! Requests that bring the same credentials from the same place at the same time wait for one hash. How many are hashed at
+//! a time, who waits and who is told to come back is decided in `guessing.rs`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};
@@ -23,21 +28,21 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
 use sha2::Sha256;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use crate::{Error, Password, Result, Secret, User};
+use crate::guessing::{Guessing, Held, Place, Turn};
+use crate::tokens::{TokenHash, is_token};
+use crate::{AuthFailure, Error, Password, Result, Secret, Token, User};
 
-/// How long right credentials are believed without looking again.
-const REMEMBERED: Duration = Duration::from_secs(60);
-/// Credentials remembered at a time; more of them only means hashing more often.
-const MOST_REMEMBERED: usize = 4096;
-/// Hashes at a time.
-const PARALLEL: usize = 2;
-/// Different credentials that wait for a hash; at about 30 ms each, two at a time, the last waits for two seconds.
-const MOST_WAITING: usize = 128;
+/// How long a right password is believed without looking again.
+const RIGHT: Duration = Duration::from_secs(60);
+/// How long a wrong one is refused without looking again: a drive with an old password is one guess in this time.
+const WRONG: Duration = Duration::from_secs(3600);
+/// Wrong ones remembered at a time; more of them only means hashing, and counting, more often.
+const MOST_WRONG: usize = 4096;
 
 type Digest = [u8; 32];
-type Verdict = Option<Arc<str>>;
 
 /// Hashes a password with argon2id and its recommended parameters, as a PHC string. Takes tens of milliseconds: not for a
 /// runtime's thread.
@@ -51,204 +56,362 @@ pub fn hash_password(password: &str) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// What is known of credentials that were sent.
+/// Whose credentials they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Checked {
-    /// They are this user's.
-    User(Arc<str>),
-    /// They are nobody's.
-    Wrong,
-    /// Too many others wait.
-    Busy,
+pub(crate) struct Login {
+    pub(crate) user: Arc<str>,
+    /// The name of the token, where it was one.
+    pub(crate) token: Option<Arc<str>>,
 }
 
-/// The users, and which credentials were right lately.
+/// Credentials that let nobody in. They are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotLetIn {
+    pub(crate) cause: AuthFailure,
+    /// When it makes sense to come back.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl From<AuthFailure> for NotLetIn {
+    fn from(cause: AuthFailure) -> Self {
+        Self { cause, retry_after: None }
+    }
+}
+
+/// What was found out of a password.
+#[derive(Clone, Debug)]
+enum Verdict {
+    Right(Arc<str>),
+    Wrong,
+    Held(Held),
+}
+
+type Running = watch::Receiver<Option<Verdict>>;
+
+/// The users, and which credentials were right and wrong lately.
 pub(crate) struct Credentials {
     key: Hmac<Sha256>,
-    users: Arc<Users>,
-    remembered: RwLock<HashMap<Digest, Remembered>>,
-    running: Mutex<HashMap<Digest, watch::Receiver<Option<Verdict>>>>,
-    permits: Semaphore,
-    waiting: AtomicUsize,
-    /// Verifications that were run.
-    verifications: AtomicU64,
+    accounts: HashMap<String, Account>,
+    /// Users with a hash, one of which is verified in the place of one that does not exist, so that it costs as much.
+    hashed: Vec<String>,
+    tokens: HashMap<Digest, Known>,
+    wrong: Mutex<HashMap<Digest, Instant>>,
+    running: Mutex<HashMap<(Digest, Place), Running>>,
 }
 
-struct Remembered {
-    user: Arc<str>,
-    until: Instant,
+struct Account {
+    name: Arc<str>,
+    password: Secretly,
+    /// What was right, and when it last was found out.
+    right: RwLock<Option<(Digest, Instant)>>,
 }
 
-struct Users {
-    by_name: HashMap<String, (Arc<str>, Known)>,
-    /// Verified in the place of a hash that does not exist, so that it costs as much. `None`: no user has one.
-    decoy: Option<PasswordHash>,
-}
-
-enum Known {
+/// How a password is known.
+enum Secretly {
     Hash(Box<PasswordHash>),
     Plain(Secret),
+    /// There is none: the user has tokens, or is named by a proxy.
+    Nothing,
+}
+
+/// A token.
+struct Known {
+    user: Arc<str>,
+    name: Arc<str>,
+    expires: Option<SystemTime>,
+}
+
+/// What is remembered of a password.
+enum Memory {
+    Right(Arc<str>),
+    RightBefore,
+    Wrong,
+    Nothing,
 }
 
 impl Credentials {
     pub(crate) fn new(users: &[User]) -> Result<Arc<Self>> {
-        let mut by_name = HashMap::new();
-        let mut decoy = None;
-        for User { name, password } in users {
-            let known = match password {
-                Password::Hash(text) => {
-                    let hash = parse_hash(text).map_err(|detail| Error::PasswordHash { user: name.clone(), detail })?;
-                    decoy.get_or_insert_with(|| hash.clone());
-                    Known::Hash(Box::new(hash))
-                }
-                Password::Plain(secret) => Known::Plain(secret.clone()),
-            };
-            by_name.insert(name.clone(), (Arc::from(name.as_str()), known));
-        }
         let key: [u8; 32] = rand::random();
-        Ok(Arc::new(Self {
+        let mut credentials = Self {
             key: Hmac::new_from_slice(&key).map_err(|error| Error::Hash { detail: error.to_string() })?,
-            users: Arc::new(Users { by_name, decoy }),
-            remembered: RwLock::default(),
+            accounts: HashMap::new(),
+            hashed: Vec::new(),
+            tokens: HashMap::new(),
+            wrong: Mutex::default(),
             running: Mutex::default(),
-            permits: Semaphore::new(PARALLEL),
-            waiting: AtomicUsize::new(0),
-            verifications: AtomicU64::new(0),
-        }))
-    }
-
-    /// Looks at the value of an `Authorization` header.
-    pub(crate) async fn check(self: &Arc<Self>, header: &HeaderValue) -> Checked {
-        let digest = self.digest(header.as_bytes());
-        if let Some(user) = self.recall(&digest, Instant::now()) {
-            return Checked::User(user);
-        }
-        let Some(pair) = Pair::parse(header.as_bytes()) else { return Checked::Wrong };
-        let Some(mut verdict) = self.join(digest, pair) else { return Checked::Busy };
-        // The sender goes without a word only if the verification panicked; then nothing was shown to be right.
-        let verdict = match verdict.wait_for(Option::is_some).await {
-            Ok(verdict) => verdict.clone().flatten(),
-            Err(_) => None,
         };
-        verdict.map_or(Checked::Wrong, Checked::User)
-    }
-
-    fn digest(&self, bytes: &[u8]) -> Digest {
-        self.key.clone().chain_update(bytes).finalize().into_bytes().into()
-    }
-
-    fn recall(&self, digest: &Digest, now: Instant) -> Verdict {
-        let remembered = self.remembered.read().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(digest).filter(|found| now < found.until).map(|found| Arc::clone(&found.user))
-    }
-
-    fn remember(&self, digest: Digest, user: &Arc<str>, now: Instant) {
-        let mut remembered = self.remembered.write().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= MOST_REMEMBERED {
-            remembered.retain(|_, found| now < found.until);
+        for user in users {
+            credentials.add(user)?;
         }
-        if remembered.len() >= MOST_REMEMBERED {
-            let oldest = remembered.iter().min_by_key(|(_, found)| found.until).map(|(digest, _)| *digest);
-            oldest.map(|oldest| remembered.remove(&oldest));
-        }
-        remembered.insert(digest, Remembered { user: Arc::clone(user), until: now + REMEMBERED });
+        Ok(Arc::new(credentials))
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<Digest, watch::Receiver<Option<Verdict>>>> {
+    fn add(&mut self, user: &User) -> Result<()> {
+        let name: Arc<str> = Arc::from(user.name.as_str());
+        let password = match &user.password {
+            Some(Password::Hash(text)) => {
+                let hash =
+                    parse_hash(text).map_err(|detail| Error::PasswordHash { user: user.name.clone(), detail })?;
+                self.hashed.push(user.name.clone());
+                Secretly::Hash(Box::new(hash))
+            }
+            Some(Password::Plain(secret)) => Secretly::Plain(secret.clone()),
+            None => Secretly::Nothing,
+        };
+        for Token { name: token, hash, expires } in &user.tokens {
+            let known = Known { user: Arc::clone(&name), name: Arc::from(token.as_str()), expires: *expires };
+            if self.tokens.insert(self.token_digest(hash), known).is_some() {
+                let detail = "is the same as another";
+                return Err(Error::Token { user: user.name.clone(), token: token.clone(), detail });
+            }
+        }
+        self.accounts.insert(user.name.clone(), Account { name, password, right: RwLock::default() });
+        Ok(())
+    }
+
+    pub(crate) fn has_users(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    /// The user of a name, as a client or a trusted proxy gives it.
+    pub(crate) fn user(&self, given: &str) -> Option<&Arc<str>> {
+        self.account(given).map(|account| &account.name)
+    }
+
+    /// Windows puts the machine's or the domain's name before the user's; a user of just this name comes first.
+    fn account(&self, given: &str) -> Option<&Account> {
+        self.accounts.get(given).or_else(|| self.accounts.get(without_domain(given)))
+    }
+
+    /// Looks at the value of an `Authorization` header. What is refused has been counted, and said where it was a guess.
+    pub(crate) async fn check(
+        self: &Arc<Self>,
+        header: &HeaderValue,
+        client: Option<IpAddr>,
+        guessing: &Arc<Guessing>,
+    ) -> Result<Login, NotLetIn> {
+        let failures = &guessing.failures;
+        let silent = |cause: AuthFailure| {
+            failures.add(cause);
+            NotLetIn::from(cause)
+        };
+        let told = |cause: AuthFailure, user: &str| {
+            failures.tell(cause, client, user);
+            NotLetIn::from(cause)
+        };
+        let Some(sent) = Sent::parse(header.as_bytes()) else { return Err(silent(AuthFailure::Unreadable)) };
+        match sent {
+            Sent::Token(token) => self.token(&token, None).map_err(|cause| told(cause, "")),
+            Sent::Pair(pair) if is_token(pair.password()) => {
+                self.token(pair.password(), Some(pair.name())).map_err(|cause| told(cause, pair.name()))
+            }
+            Sent::Pair(pair) => match self.password(pair, client, guessing).await {
+                Verdict::Right(user) => Ok(Login { user, token: None }),
+                Verdict::Wrong => Err(AuthFailure::WrongPassword.into()),
+                Verdict::Held(Held::Busy) => {
+                    Err(NotLetIn { retry_after: Some(Duration::from_secs(1)), ..silent(AuthFailure::Busy) })
+                }
+                Verdict::Held(Held::LockedOut(wait)) => {
+                    Err(NotLetIn { retry_after: Some(wait), ..silent(AuthFailure::LockedOut) })
+                }
+            },
+        }
+    }
+
+    /// A token by itself, or in the place of a user's password.
+    fn token(&self, token: &str, of: Option<&str>) -> Result<Login, AuthFailure> {
+        let known = self.tokens.get(&self.token_digest(&TokenHash::of(token))).ok_or(AuthFailure::UnknownToken)?;
+        if of.is_some_and(|name| self.user(name) != Some(&known.user)) {
+            return Err(AuthFailure::UnknownToken);
+        }
+        if known.expires.is_some_and(|expires| expires <= SystemTime::now()) {
+            return Err(AuthFailure::ExpiredToken);
+        }
+        Ok(Login { user: Arc::clone(&known.user), token: Some(Arc::clone(&known.name)) })
+    }
+
+    async fn password(self: &Arc<Self>, pair: Pair, client: Option<IpAddr>, guessing: &Arc<Guessing>) -> Verdict {
+        let digest = self.password_digest(&pair);
+        let right_before = match self.recall(&pair, &digest, Instant::now()) {
+            Memory::Right(user) => return Verdict::Right(user),
+            Memory::Wrong => {
+                guessing.failures.add(AuthFailure::Repeated);
+                return Verdict::Wrong;
+            }
+            Memory::RightBefore => true,
+            Memory::Nothing => false,
+        };
+        let mut verdict = self.join(digest, pair, right_before, client, guessing);
+        // The sender goes without a word only if the verification panicked; then nothing was shown to be right.
+        match verdict.wait_for(Option::is_some).await {
+            Ok(verdict) => verdict.clone().unwrap_or(Verdict::Wrong),
+            Err(_) => Verdict::Wrong,
+        }
+    }
+
+    fn digest(&self, parts: [&[u8]; 3]) -> Digest {
+        let mac = parts
+            .iter()
+            .fold(self.key.clone(), |mac, part| mac.chain_update((part.len() as u64).to_le_bytes()).chain_update(part));
+        mac.finalize().into_bytes().into()
+    }
+
+    fn token_digest(&self, hash: &TokenHash) -> Digest {
+        self.digest([b"token", b"", hash.as_bytes()])
+    }
+
+    /// The same for all ways to write a name, whether there is such a user or not.
+    fn password_digest(&self, pair: &Pair) -> Digest {
+        let name = self.user(pair.name()).map_or(without_domain(pair.name()), |name| name);
+        self.digest([b"password", name.as_bytes(), pair.password().as_bytes()])
+    }
+
+    fn recall(&self, pair: &Pair, digest: &Digest, now: Instant) -> Memory {
+        if let Some(account) = self.account(pair.name()) {
+            let right = account.right.read().unwrap_or_else(PoisonError::into_inner);
+            match &*right {
+                Some((known, since)) if known == digest && now.duration_since(*since) < RIGHT => {
+                    return Memory::Right(Arc::clone(&account.name));
+                }
+                Some((known, _)) if known == digest => return Memory::RightBefore,
+                _ => {}
+            }
+        }
+        match self.wrong().get(digest) {
+            Some(since) if now.duration_since(*since) < WRONG => Memory::Wrong,
+            _ => Memory::Nothing,
+        }
+    }
+
+    fn wrong(&self) -> MutexGuard<'_, HashMap<Digest, Instant>> {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_wrong(&self, digest: Digest, now: Instant) {
+        let mut wrong = self.wrong();
+        if wrong.len() >= MOST_WRONG {
+            wrong.retain(|_, since| now.duration_since(*since) < WRONG);
+        }
+        if wrong.len() >= MOST_WRONG {
+            let oldest = wrong.iter().min_by_key(|(_, since)| **since).map(|(digest, _)| *digest);
+            oldest.map(|oldest| wrong.remove(&oldest));
+        }
+        wrong.insert(digest, now);
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<(Digest, Place), Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the verification of the same credentials, or begins one that goes on whoever waits for it. `None`: too many
-    /// wait.
-    fn join(self: &Arc<Self>, digest: Digest, pair: Pair) -> Option<watch::Receiver<Option<Verdict>>> {
+    /// Joins the verification of the same credentials, or begins one that goes on whoever waits for it.
+    fn join(
+        self: &Arc<Self>,
+        digest: Digest,
+        pair: Pair,
+        right_before: bool,
+        client: Option<IpAddr>,
+        guessing: &Arc<Guessing>,
+    ) -> Running {
+        let place = Place::from(client);
         let mut running = self.running();
-        let place = match running.entry(digest) {
-            Entry::Occupied(found) => return Some(found.get().clone()),
-            Entry::Vacant(place) => place,
+        let entry = match running.entry((digest, place)) {
+            Entry::Occupied(found) => return found.get().clone(),
+            Entry::Vacant(entry) => entry,
         };
         // Between the look into the memory and this lock another verification may have ended.
-        if let Some(user) = self.recall(&digest, Instant::now()) {
-            return Some(watch::channel(Some(Some(user))).1);
+        match self.recall(&pair, &digest, Instant::now()) {
+            Memory::Right(user) => return watch::channel(Some(Verdict::Right(user))).1,
+            Memory::Wrong => return watch::channel(Some(Verdict::Wrong)).1,
+            Memory::RightBefore | Memory::Nothing => {}
         }
-        let waiting = Waiting::begin(self)?;
         let (sender, receiver) = watch::channel(None);
-        place.insert(receiver.clone());
+        entry.insert(receiver.clone());
         drop(running);
+        let (credentials, guessing) = (Arc::clone(self), Arc::clone(guessing));
         tokio::spawn(async move {
-            let credentials = &waiting.0;
-            let verdict = credentials.verify(pair).await;
-            if let Some(user) = &verdict {
-                credentials.remember(digest, user, Instant::now());
-            }
-            credentials.running().remove(&digest);
+            let verdict = match guessing.turn(without_domain(pair.name()), place, right_before).await {
+                Ok(turn) => Arc::clone(&credentials).verify(digest, pair, client, turn, &guessing).await,
+                Err(held) => Verdict::Held(held),
+            };
+            credentials.running().remove(&(digest, place));
             sender.send_replace(Some(verdict));
         });
-        Some(receiver)
+        receiver
     }
 
-    async fn verify(&self, pair: Pair) -> Verdict {
-        let _permit = self.permits.acquire().await.ok()?;
-        self.verifications.fetch_add(1, Ordering::Relaxed);
-        let (users, key) = (Arc::clone(&self.users), self.key.clone());
-        // A panic counts as wrong, and the running verification is forgotten as after any other.
-        tokio::task::spawn_blocking(move || users.verify(&pair, &key)).await.ok().flatten()
+    async fn verify(
+        self: Arc<Self>,
+        digest: Digest,
+        pair: Pair,
+        client: Option<IpAddr>,
+        turn: Turn,
+        guessing: &Guessing,
+    ) -> Verdict {
+        let name = pair.name().to_owned();
+        let credentials = Arc::clone(&self);
+        // A panic counts as wrong.
+        let verified = tokio::task::spawn_blocking(move || credentials.matches(&pair)).await.unwrap_or(false);
+        let now = Instant::now();
+        match self.account(&name).filter(|_| verified) {
+            Some(account) => {
+                turn.right();
+                *account.right.write().unwrap_or_else(PoisonError::into_inner) = Some((digest, now));
+                Verdict::Right(Arc::clone(&account.name))
+            }
+            None => {
+                turn.wrong();
+                self.remember_wrong(digest, now);
+                guessing.failures.tell(AuthFailure::WrongPassword, client, &name);
+                Verdict::Wrong
+            }
+        }
     }
 
-    /// Verifications that were run so far.
-    #[cfg(test)]
-    fn verifications(&self) -> u64 {
-        self.verifications.load(Ordering::Relaxed)
+    /// Costs one argon2 hash whoever is named, if any user has a hash at all.
+    fn matches(&self, pair: &Pair) -> bool {
+        let password = self.account(pair.name()).map_or(&Secretly::Nothing, |account| &account.password);
+        let hash = match password {
+            Secretly::Hash(hash) => Some(&**hash),
+            Secretly::Plain(_) | Secretly::Nothing => self.decoy(pair.name()),
+        };
+        let hash_is_right =
+            hash.is_some_and(|hash| Argon2::default().verify_password(pair.password().as_bytes(), hash).is_ok());
+        let plain = match password {
+            Secretly::Plain(secret) => secret.expose(),
+            Secretly::Hash(_) | Secretly::Nothing => "",
+        };
+        let plain_is_right = same(&self.key, plain, pair.password());
+        match password {
+            Secretly::Hash(_) => hash_is_right,
+            Secretly::Plain(_) => plain_is_right,
+            Secretly::Nothing => false,
+        }
+    }
+
+    /// The hash of some user, of the same one for the same name: hashes may differ in what they cost.
+    fn decoy(&self, name: &str) -> Option<&PasswordHash> {
+        let [first, second, ..] = self.digest([b"decoy", name.as_bytes(), b""]);
+        let count = self.hashed.len();
+        let chosen = usize::from(u16::from_le_bytes([first, second])).checked_rem(count)?;
+        match &self.accounts.get(&self.hashed[chosen])?.password {
+            Secretly::Hash(hash) => Some(hash),
+            Secretly::Plain(_) | Secretly::Nothing => None,
+        }
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
-            .field("users", &self.users.by_name.len())
-            .field("verifications", &self.verifications)
+            .field("users", &self.accounts.len())
+            .field("tokens", &self.tokens.len())
             .finish_non_exhaustive()
     }
 }
 
-/// One verification that waits or runs.
-struct Waiting(Arc<Credentials>);
-
-impl Waiting {
-    fn begin(credentials: &Arc<Credentials>) -> Option<Self> {
-        let more = |waiting| (waiting < MOST_WAITING).then_some(waiting + 1);
-        credentials.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Self(Arc::clone(credentials)))
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Users {
-    /// Costs one argon2 hash whoever is named, if any user has a hash at all.
-    fn verify(&self, pair: &Pair, key: &Hmac<Sha256>) -> Verdict {
-        let found = self.by_name.get(pair.name()).or_else(|| self.by_name.get(pair.name_without_domain()?));
-        let hash = match found {
-            Some((_, Known::Hash(hash))) => Some(&**hash),
-            _ => self.decoy.as_ref(),
-        };
-        let hash_is_right =
-            hash.is_some_and(|hash| Argon2::default().verify_password(pair.password().as_bytes(), hash).is_ok());
-        let plain = match found {
-            Some((_, Known::Plain(secret))) => secret.expose(),
-            _ => "",
-        };
-        let plain_is_right = same(key, plain, pair.password());
-        let right = match found {
-            Some((_, Known::Hash(_))) => hash_is_right,
-            Some((_, Known::Plain(_))) => plain_is_right,
-            None => false,
-        };
-        found.filter(|_| right).map(|(name, _)| Arc::clone(name))
-    }
+/// The name behind the first backslash.
+fn without_domain(name: &str) -> &str {
+    name.split_once('\\').map_or(name, |(_, name)| name)
 }
 
 /// Compares without telling by its time where two texts differ: their keyed hashes are compared.
@@ -279,24 +442,30 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-impl Pair {
-    fn parse(header: &[u8]) -> Option<Self> {
-        let (scheme, token) = header.split_at_checked(6)?;
-        if !scheme.eq_ignore_ascii_case(b"basic ") {
-            return None;
-        }
-        let text = String::from_utf8(BASE64.decode(token.trim_ascii()).ok()?).ok()?;
-        let colon = text.find(':')?;
-        Some(Self { text, colon })
-    }
+/// What an `Authorization` header holds.
+enum Sent {
+    Pair(Pair),
+    /// RFC 6750 section 2.1.
+    Token(String),
+}
 
+impl Sent {
+    fn parse(header: &[u8]) -> Option<Self> {
+        let space = header.iter().position(|byte| *byte == b' ')?;
+        let (scheme, value) = (&header[..space], header[space..].trim_ascii());
+        if scheme.eq_ignore_ascii_case(b"basic") {
+            let text = String::from_utf8(BASE64.decode(value).ok()?).ok()?;
+            let colon = text.find(':')?;
+            return Some(Self::Pair(Pair { text, colon }));
+        }
+        let token = str::from_utf8(value).ok().filter(|token| !token.is_empty())?;
+        scheme.eq_ignore_ascii_case(b"bearer").then(|| Self::Token(token.to_owned()))
+    }
+}
+
+impl Pair {
     fn name(&self) -> &str {
         &self.text[..self.colon]
-    }
-
-    /// Windows puts the machine's or the domain's name before the user's.
-    fn name_without_domain(&self) -> Option<&str> {
-        self.name().split_once('\\').map(|(_, name)| name)
     }
 
     fn password(&self) -> &str {
@@ -305,160 +474,4 @@ impl Pair {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header(text: &str) -> HeaderValue {
-        HeaderValue::from_str(&format!("Basic {}", BASE64.encode(text))).unwrap()
-    }
-
-    fn users() -> Vec<User> {
-        let user = |name: &str, password| User { name: name.into(), password };
-        vec![
-            user("alice", Password::Hash(hash_password("wonder:land").unwrap())),
-            user("bob", Password::Plain(Secret::new("bäuer"))),
-        ]
-    }
-
-    #[tokio::test]
-    async fn right_is_right_and_anything_else_is_wrong() {
-        let credentials = Credentials::new(&users()).unwrap();
-        for (given, user) in [
-            ("alice:wonder:land", Some("alice")),
-            ("bob:bäuer", Some("bob")),
-            ("alice:wonder", None),
-            ("alice:", None),
-            ("bob:wonder:land", None),
-            ("alice:bäuer", None),
-            ("carol:wonder:land", None),
-            ("carol:", None),
-            (":", None),
-            ("alice", None),
-        ] {
-            let expected = user.map_or(Checked::Wrong, |name| Checked::User(name.into()));
-            assert_eq!(credentials.check(&header(given)).await, expected, "{given}");
-            // The second time from the memory, or once more.
-            assert_eq!(credentials.check(&header(given)).await, expected, "{given}");
-        }
-        for other in ["", "Basic", "Basic ", "Basic ???", "Bearer YWxpY2U6", "Basic /w=="] {
-            assert_eq!(credentials.check(&HeaderValue::from_static(other)).await, Checked::Wrong, "{other}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_name_of_a_windows_domain_is_passed_over() {
-        let mut known = users();
-        known.push(User { name: "HOME\\bob".into(), password: Password::Plain(Secret::new("other")) });
-        let credentials = Credentials::new(&known).unwrap();
-        for (given, user) in [
-            ("DESKTOP-1\\bob:bäuer", Some("bob")),
-            ("example.com\\alice:wonder:land", Some("alice")),
-            // A user of just this name comes first.
-            ("HOME\\bob:other", Some("HOME\\bob")),
-            ("HOME\\bob:bäuer", None),
-            ("a\\b\\bob:bäuer", None),
-            ("bob\\:bäuer", None),
-            ("DESKTOP-1/bob:bäuer", None),
-        ] {
-            let expected = user.map_or(Checked::Wrong, |name| Checked::User(name.into()));
-            assert_eq!(credentials.check(&header(given)).await, expected, "{given}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_scheme_is_read_in_any_case_and_padding_may_be_missing() {
-        let credentials = Credentials::new(&users()).unwrap();
-        let padded = BASE64.encode("bob:bäuer");
-        assert!(padded.ends_with('='));
-        let value = format!("bAsIc  {}", padded.trim_end_matches('='));
-        let checked = credentials.check(&HeaderValue::from_str(&value).unwrap()).await;
-        assert_eq!(checked, Checked::User("bob".into()));
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_hundred_requests_at_once_cost_one_hash() {
-        let credentials = Credentials::new(&users()).unwrap();
-        let asks = (0..100).map(|_| {
-            let credentials = Arc::clone(&credentials);
-            tokio::spawn(async move { credentials.check(&header("alice:wonder:land")).await })
-        });
-        for ask in asks.collect::<Vec<_>>() {
-            assert_eq!(ask.await.unwrap(), Checked::User("alice".into()));
-        }
-        assert_eq!(credentials.verifications(), 1);
-        assert!(credentials.running().is_empty());
-        assert_eq!(credentials.waiting.load(Ordering::Relaxed), 0);
-    }
-
-    #[tokio::test]
-    async fn a_verification_goes_on_when_the_one_who_asked_goes_away() {
-        let credentials = Credentials::new(&users()).unwrap();
-        let given = header("alice:wonder:land");
-        {
-            let ask = credentials.check(&given);
-            futures_util::pin_mut!(ask);
-            assert!(futures_util::poll!(ask).is_pending());
-        }
-        assert_eq!(credentials.check(&given).await, Checked::User("alice".into()));
-        assert_eq!(credentials.verifications(), 1);
-    }
-
-    #[tokio::test]
-    async fn wrong_credentials_are_not_remembered() {
-        let credentials = Credentials::new(&users()).unwrap();
-        for _ in 0..2 {
-            assert_eq!(credentials.check(&header("alice:x")).await, Checked::Wrong);
-        }
-        assert_eq!(credentials.verifications(), 2);
-    }
-
-    #[tokio::test]
-    async fn when_too_many_wait_the_next_is_told_so() {
-        let credentials = Credentials::new(&users()).unwrap();
-        let held = credentials.permits.acquire_many(PARALLEL as u32).await.unwrap();
-        let mut asks = Vec::new();
-        for n in 0..MOST_WAITING {
-            let mut ask = Box::pin({
-                let credentials = Arc::clone(&credentials);
-                async move { credentials.check(&header(&format!("bob:{n}"))).await }
-            });
-            assert!(futures_util::poll!(&mut ask).is_pending());
-            asks.push(ask);
-        }
-        assert_eq!(credentials.check(&header("bob:one more")).await, Checked::Busy);
-        drop((held, asks));
-    }
-
-    #[test]
-    fn the_memory_ends_after_a_minute_and_is_bounded() {
-        let credentials = Credentials::new(&users()).unwrap();
-        let (now, user) = (Instant::now(), Arc::from("alice"));
-        let digest = |n: usize| credentials.digest(&n.to_be_bytes());
-        credentials.remember(digest(0), &user, now);
-        assert!(credentials.recall(&digest(0), now + REMEMBERED - Duration::from_millis(1)).is_some());
-        assert!(credentials.recall(&digest(0), now + REMEMBERED).is_none());
-        for n in 1..MOST_REMEMBERED + 10 {
-            credentials.remember(digest(n), &user, now + Duration::from_nanos(n as u64));
-        }
-        assert_eq!(credentials.remembered.read().unwrap().len(), MOST_REMEMBERED);
-        assert!(credentials.recall(&digest(0), now).is_none(), "the oldest goes first");
-        assert!(credentials.recall(&digest(MOST_REMEMBERED + 9), now).is_some());
-    }
-
-    #[test]
-    fn an_unusable_hash_is_refused_and_not_shown() {
-        for text in ["", "hunter2", "$2b$12$hunter2", "$pbkdf2-sha256$i=1$aHVudGVyMg$aHVudGVyMg", "$argon2id$v=19$m=1"]
-        {
-            let users = [User { name: "eve".into(), password: Password::Hash(text.into()) }];
-            let error = Credentials::new(&users).unwrap_err();
-            assert!(matches!(error, Error::PasswordHash { .. }), "{error:?}");
-            assert!(!format!("{error} {error:?}").contains("unter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn debug_output_shows_neither_key_nor_password() {
-        let credentials = Credentials::new(&users()).unwrap();
-        assert!(!format!("{credentials:?}").contains("bäuer"));
-    }
-}
+mod tests;

@@ -71,6 +71,22 @@ pub enum Error {
         /// What is wrong with it.
         detail: &'static str,
     },
+    /// Two tokens that could not be told apart, or a name of one that no log should show.
+    #[error("the token {token:?} of the user {user:?} {detail}")]
+    Token {
+        /// Whose.
+        user: String,
+        /// The token's name.
+        token: String,
+        /// What is wrong with it.
+        detail: &'static str,
+    },
+    /// Anybody could name a user.
+    #[error(
+        "identity_header says who asks and counts from trusted proxies only, and there are none: name the proxy in \
+         trusted_proxies, or take identity_header out"
+    )]
+    IdentityHeader,
     /// A password could not be hashed.
     #[error("cannot hash a password: {detail}")]
     Hash {

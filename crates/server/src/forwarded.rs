@@ -66,6 +66,11 @@ pub(crate) fn origin(parts: &Parts, peer: Option<IpAddr>, trusted: &[IpNet]) -> 
     }
 }
 
+/// Whether the peer of a connection is a trusted proxy.
+pub(crate) fn is_trusted(peer: Option<IpAddr>, trusted: &[IpNet]) -> bool {
+    Trust(trusted).peer(peer)
+}
+
 struct Trust<'a>(&'a [IpNet]);
 
 impl Trust<'_> {

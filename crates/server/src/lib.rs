@@ -10,7 +10,8 @@
 //!   (HTTP/2); a body whose end is the end of the connection is cut by a reset, since a plain close would look complete.
 //! * **One line for each request**, written when the last byte of its response was handed to the connection, or when that
 //!   became impossible; so the line knows what was really sent.
-//! * **A password is hashed once a minute, not once a request.** See [`hash_password`] and `credentials.rs`.
+//! * **A password is hashed once a minute, not once a request**, and a wrong one once an hour (`credentials.rs`). Guesses are
+//!   held back, and take half of the cores at most (`guessing.rs`).
 //!
 //! * **What a reload replaces is one value** that each request takes once (`service.rs`), replaced as a whole
 //!   ([`Handle`]); what outlives a reload stands beside it.
@@ -27,7 +28,10 @@ mod certificate;
 mod credentials;
 mod descriptors;
 mod error;
+mod failures;
 mod forwarded;
+mod guessing;
+mod identify;
 mod inherited;
 mod limits;
 mod listen;
@@ -40,23 +44,28 @@ mod request_body;
 mod server;
 mod service;
 mod tls;
+mod tokens;
 mod unix_socket;
 mod wire;
 
 pub use access_log::AccessNote;
 pub use admin::{Admin, Administration, Health, Held, Refused};
-pub use application::{Application, Body, BoxError, Caller, Identity, Scheme};
+pub use application::{Application, Body, BoxError, Caller, Identity, LoginWanted, Scheme};
 pub use certificate::{TlsError, TlsFiles};
 pub use credentials::hash_password;
 pub use descriptors::raise_descriptor_limit;
 pub use error::{Error, Result};
+pub use failures::{AuthFailure, AuthFailures};
 pub use limits::{Limits, Load, Refusal};
 pub use listen::{InvalidListen, Listen};
-pub use metrics::{AuthFailure, Metrics};
-pub use options::{Anonymous, Options, Password, Secret, User};
+pub use metrics::Metrics;
+pub use options::{Anonymous, Options, Password, Secret, User, identity_header};
 pub use replace::{Handle, Prepared};
 pub use request_body::RequestBody;
 pub use server::{Bound, Drained, Server};
+pub use tokens::{InvalidTokenHash, Token, TokenHash, is_token, new_token};
 
+#[doc(no_inline)]
+pub use http::HeaderName;
 #[doc(no_inline)]
 pub use ipnet::IpNet;

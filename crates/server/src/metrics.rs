@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::Refusal;
+use crate::{AuthFailures, Refusal};
 use davmux_metrics::{Code, Counter, Each, Gauge, Histogram, Label as _, Page};
 
 davmux_metrics::label! {
@@ -45,16 +45,6 @@ davmux_metrics::label! {
     }
 }
 
-davmux_metrics::label! {
-    /// Why credentials were not taken. Those of nobody are no failure.
-    pub enum AuthFailure: "cause" {
-        /// They are of nobody, or not right.
-        WrongPassword = "wrong_password",
-        /// Too many wait to be looked at.
-        Busy = "busy",
-    }
-}
-
 /// What a server counts, from its start to its end. Counting takes no lock.
 #[derive(Debug)]
 pub struct Metrics {
@@ -65,7 +55,7 @@ pub struct Metrics {
     connections: Gauge,
     sent: Each<Way, Counter>,
     received: Counter,
-    auth_failures: Each<AuthFailure, Counter>,
+    pub(crate) auth_failures: Arc<AuthFailures>,
     refused: Each<Refusal, Counter>,
 }
 
@@ -79,7 +69,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             sent: Each::default(),
             received: Counter::default(),
-            auth_failures: Each::default(),
+            auth_failures: Arc::default(),
             refused: Each::default(),
         }
     }
@@ -110,11 +100,6 @@ impl Metrics {
 
     pub(crate) fn received(&self, bytes: u64) {
         self.received.add(bytes);
-    }
-
-    /// Somebody's credentials were not taken.
-    pub(crate) fn auth_failed(&self, cause: AuthFailure) {
-        self.auth_failures[cause].add_one();
     }
 
     /// A limit kept a client from what it wanted.
@@ -152,7 +137,7 @@ impl Metrics {
         let mut bytes = page.counters("davmux_bytes", "Bytes of bodies, to clients (out) and from them (in).");
         bytes.with("direction", "out").each(&self.sent);
         bytes.with("direction", "in").with(Way::NAME, Way::Other.as_str()).value(self.received.get());
-        page.counters("davmux_auth_failures", "Credentials that were not taken.").each(&self.auth_failures);
+        self.auth_failures.write(page);
         page.counters("davmux_limit_refusals", "What clients were refused for a limit's sake.").each(&self.refused);
         page.gauges("process_start_time_seconds", "When it began to serve, in seconds since 1970.")
             .value(self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs());

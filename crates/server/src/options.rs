@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
+use http::header::{self, HeaderName};
 use ipnet::IpNet;
 
-use crate::{Error, Limits, Listen, Result, TlsFiles};
+use crate::{Error, Limits, Listen, Result, TlsFiles, Token};
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Options {
     /// The proxies whose forwarding headers are believed. Loopback in here includes the peers of a Unix socket, which
     /// are on this machine too.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which a trusted proxy that knows the user says who it is; `None`: no header says that.
+    pub identity_header: Option<HeaderName>,
     /// Who may ask.
     pub users: Vec<User>,
     /// What a request without credentials may do.
@@ -43,6 +46,7 @@ impl Default for Options {
             tls: None,
             http2: false,
             trusted_proxies: Vec::new(),
+            identity_header: None,
             users: Vec::new(),
             anonymous: Anonymous::None,
             limits: Limits::default(),
@@ -70,8 +74,20 @@ pub enum Anonymous {
 pub struct User {
     /// The name, without a colon (RFC 7617 section 2).
     pub name: String,
-    /// How the password is known.
-    pub password: Password,
+    /// How the password is known; `None`: there is none.
+    pub password: Option<Password>,
+    /// What scripts send in its place.
+    pub tokens: Vec<Token>,
+}
+
+/// Reads the name of a header by which a proxy may say who asks: one that means nothing else.
+pub fn identity_header(text: &str) -> Option<HeaderName> {
+    let name: HeaderName = text.parse().ok()?;
+    let taken = [header::AUTHORIZATION, header::HOST, header::COOKIE, header::CONNECTION, header::CONTENT_LENGTH]
+        .into_iter()
+        .chain([header::TRANSFER_ENCODING, header::FORWARDED, header::USER_AGENT, header::ORIGIN]);
+    let forwards = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip"].contains(&name.as_str());
+    (!forwards && !taken.into_iter().any(|taken| taken == name)).then_some(name)
 }
 
 /// How a password is known.
@@ -121,7 +137,7 @@ impl Options {
             return Err(Error::NoAddress);
         }
         let mut names = HashSet::new();
-        for User { name, .. } in &self.users {
+        for User { name, tokens, .. } in &self.users {
             let refuse = |detail| Err(Error::UserName { user: name.clone(), detail });
             if name.is_empty() {
                 return refuse("is empty");
@@ -132,6 +148,19 @@ impl Options {
             if !names.insert(name.as_str()) {
                 return refuse("is given to two users");
             }
+            let mut token_names = HashSet::new();
+            for Token { name: token, .. } in tokens {
+                let refuse = |detail| Err(Error::Token { user: name.clone(), token: token.clone(), detail });
+                if token.is_empty() || token.chars().any(char::is_control) {
+                    return refuse("has no name, or one with control characters");
+                }
+                if !token_names.insert(token.as_str()) {
+                    return refuse("has the name of another");
+                }
+            }
+        }
+        if self.identity_header.is_some() && self.trusted_proxies.is_empty() {
+            return Err(Error::IdentityHeader);
         }
         self.check_reach(&self.listen)?;
         if self.users.is_empty() && self.anonymous == Anonymous::None {
@@ -164,9 +193,13 @@ impl Options {
 mod tests {
     use super::*;
 
+    fn user(name: &str, password: &str) -> User {
+        User { name: name.into(), password: Some(Password::Plain(Secret::new(password))), tokens: Vec::new() }
+    }
+
     fn options(listen: &[&str], users: usize, anonymous: Anonymous) -> Options {
         let listen = listen.iter().map(|text| text.parse().unwrap()).collect();
-        let user = |n| User { name: format!("user{n}"), password: Password::Plain(Secret::new("pass")) };
+        let user = |n| user(&format!("user{n}"), "pass");
         Options { listen, users: (0..users).map(user).collect(), anonymous, ..Options::default() }
     }
 
@@ -194,19 +227,47 @@ mod tests {
     fn a_name_that_basic_cannot_carry_or_that_two_share_is_refused() {
         for names in [&["a:b"][..], &[""], &["a\n"], &["a", "a"]] {
             let mut options = options(&["127.0.0.1:0"], 0, Anonymous::None);
-            let user = |name: &&str| User { name: (*name).into(), password: Password::Plain(Secret::new("p")) };
-            options.users = names.iter().map(user).collect();
+            options.users = names.iter().map(|name| user(name, "p")).collect();
             assert!(matches!(options.check(), Err(Error::UserName { .. })), "{names:?}");
         }
         assert!(matches!(options(&[], 1, Anonymous::None).check(), Err(Error::NoAddress)));
     }
 
     #[test]
+    fn a_header_that_names_the_user_needs_a_proxy_that_is_trusted() {
+        let mut options = options(&["127.0.0.1:0"], 1, Anonymous::None);
+        options.identity_header = Some(HeaderName::from_static("x-remote-user"));
+        assert!(matches!(options.check(), Err(Error::IdentityHeader)));
+        options.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        options.check().unwrap();
+    }
+
+    #[test]
+    fn a_header_that_means_something_else_names_no_user() {
+        for good in ["X-Remote-User", "remote-user", "x-forwarded-user", "X-authentik-username"] {
+            assert_eq!(identity_header(good), Some(good.parse().unwrap()));
+        }
+        for bad in ["", "a b", "Authorization", "Host", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host"] {
+            assert_eq!(identity_header(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_a_user_have_names_of_their_own() {
+        for names in [&["a", "a"][..], &[""], &["a\n"]] {
+            let mut options = options(&["127.0.0.1:0"], 1, Anonymous::None);
+            let token = |name: &&str| Token { name: (*name).into(), hash: crate::new_token().1, expires: None };
+            options.users[0].tokens = names.iter().map(token).collect();
+            assert!(matches!(options.check(), Err(Error::Token { .. })), "{names:?}");
+        }
+    }
+
+    #[test]
     fn no_debug_output_shows_a_password() {
         let mut options = options(&["127.0.0.1:0"], 0, Anonymous::None);
         options.users = vec![
-            User { name: "a".into(), password: Password::Plain(Secret::new("hunter2")) },
-            User { name: "b".into(), password: Password::Hash("$argon2id$hunter2".into()) },
+            user("a", "hunter2"),
+            User { password: Some(Password::Hash("$argon2id$hunter2".into())), ..user("b", "") },
         ];
         assert!(!format!("{options:?}").contains("hunter2"));
     }

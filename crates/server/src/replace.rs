@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::listen::Listener;
 use crate::server::inherited;
 use crate::service::{Served, Service};
-use crate::{Application, Listen, Load, Metrics, Options, Result};
+use crate::{Application, AuthFailures, Listen, Load, Metrics, Options, Result};
 
 /// What the accepting side is told.
 pub(crate) struct Change {
@@ -56,6 +56,11 @@ impl<A> Handle<A> {
 
     pub(crate) fn service(&self) -> &Service<A> {
         &self.service
+    }
+
+    /// Who was not let in, counted through all reloads.
+    pub fn auth_failures(&self) -> Arc<AuthFailures> {
+        Arc::clone(&self.service.guessing.failures)
     }
 
     pub(crate) fn into_service(self) -> Arc<Service<A>> {

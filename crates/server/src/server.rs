@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, chain};
+use crate::guessing::Guessing;
 use crate::limits::Connected;
 use crate::listen::{Agreed, Listener, Socket, Stream};
 use crate::pulse::{Beat, Late, Patience, Watch, Watched};
@@ -76,6 +77,7 @@ impl Server {
         let metrics: Arc<Metrics> = Arc::default();
         let service = Arc::new(Service {
             current: ArcSwap::from_pointee(Served::new(options, application).await?),
+            guessing: Arc::new(Guessing::new(Arc::clone(&metrics.auth_failures))),
             load: Arc::new(Load::new(Arc::clone(&metrics))),
             metrics,
         });

@@ -16,8 +16,9 @@ use hyper::body::Incoming;
 use ipnet::IpNet;
 
 use crate::access_log::{AccessLine, Holding, LoggedBody};
-use crate::credentials::{Checked, Credentials};
-use crate::forwarded::origin;
+use crate::forwarded::{is_trusted, origin};
+use crate::guessing::Guessing;
+use crate::identify::{Entry, Identified, Source, unauthorized};
 use crate::limits::{InFlight, Last};
 use crate::pulse::Beat;
 use crate::request_body::Leftover;
@@ -25,11 +26,9 @@ use crate::server::Protocols;
 use crate::tls::Tls;
 use crate::wire::Target;
 use crate::{
-    Anonymous, Application, AuthFailure, Body, Caller, Error, Identity, Limits, Load, Metrics, Options, Refusal,
-    RequestBody, Scheme,
+    Application, Body, Caller, Error, Identity, Limits, Load, LoginWanted, Metrics, Options, Refusal, RequestBody,
+    Scheme,
 };
-
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"davmux\", charset=\"UTF-8\"");
 
 /// What all connections of a server share, for as long as it serves: what must outlive a reload stands here.
 pub(crate) struct Service<A> {
@@ -38,14 +37,13 @@ pub(crate) struct Service<A> {
     /// Taken once by each request, which keeps it to its end.
     pub(crate) current: ArcSwap<Served<A>>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) guessing: Arc<Guessing>,
 }
 
 /// What a reload replaces, as a whole.
 pub(crate) struct Served<A> {
     pub(crate) application: A,
-    pub(crate) credentials: Arc<Credentials>,
-    /// Whether requests without credentials are let in.
-    pub(crate) anonymous: bool,
+    pub(crate) entry: Entry,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
     /// Spoken on TCP, by connections that begin.
@@ -59,6 +57,7 @@ pub(crate) struct Served<A> {
 impl<A> Served<A> {
     /// Everything in the options but the addresses. They have been checked.
     pub(crate) async fn new(options: Options, application: A) -> Result<Self, Error> {
+        let entry = Entry::new(&options)?;
         let tls = match options.tls {
             Some(files) => Some(Arc::new(Tls::load(files, options.http2).await?)),
             None => None,
@@ -66,8 +65,7 @@ impl<A> Served<A> {
         Ok(Self {
             application,
             tls,
-            credentials: Credentials::new(&options.users)?,
-            anonymous: options.anonymous != Anonymous::None,
+            entry,
             trusted_proxies: options.trusted_proxies,
             limits: options.limits.resolved(),
             protocols: Protocols::new(options.http2),
@@ -112,17 +110,24 @@ impl<A: Application> Service<A> {
 
         let admitted = match refused(&parts, target) {
             Some(refusal) => Err(refusal),
-            None => self.admit(&served, &parts, &body, client, &beat.wire().last).await,
+            None => {
+                let by_trusted_proxy = is_trusted(peer, &served.trusted_proxies);
+                let source = Source { client: origin.client, by_trusted_proxy };
+                self.admit(&served, &parts, &body, source, client, &beat.wire().last).await
+            }
         };
         let mut in_flight = None;
         let mut response = match admitted {
-            Ok((identity, counted)) => {
+            Ok((Identified { identity, token, by_proxy }, counted)) => {
                 in_flight = Some(counted);
                 if let Identity::User(name) = &identity {
                     line.user = Some(Arc::clone(name));
+                    line.token = token;
                 }
+                let may_log_in = identity == Identity::Anonymous && served.entry.has_users();
                 let caller = Caller {
                     identity,
+                    named_by_proxy: by_proxy,
                     peer: origin.client,
                     scheme: origin.proto.unwrap_or(spoken),
                     host: origin.host,
@@ -130,10 +135,14 @@ impl<A: Application> Service<A> {
                     trusted_proto: origin.proto.is_some(),
                 };
                 let call = async { served.application.call(Request::from_parts(parts, body), caller).await };
-                AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
+                let response = AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|_| {
                     tracing::error!(method = %line.method, path = line.uri.path(), "the application panicked");
                     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log says more\n")
-                })
+                });
+                match response.extensions().get::<LoginWanted>() {
+                    Some(LoginWanted) if may_log_in => unauthorized(),
+                    _ => response,
+                }
             }
             Err(refusal) => {
                 drop(body);
@@ -159,44 +168,23 @@ impl<A: Application> Service<A> {
         served: &Served<A>,
         parts: &Parts,
         body: &RequestBody,
+        source: Source,
         client: Option<IpAddr>,
         last: &Last,
-    ) -> Result<(Identity, InFlight), Response<Body>> {
-        let identity = served.identify(parts, &self.metrics).await?;
+    ) -> Result<(Identified, InFlight), Response<Body>> {
+        let identified = match served.application.looks_at_credentials(parts) {
+            true => Identified::NOBODY,
+            false => {
+                let open = served.application.is_open(parts);
+                served.entry.identify(parts, open, source, &self.guessing).await?
+            }
+        };
         if served.limits.body_size.zip(body.size_hint().exact()).is_some_and(|(most, size)| size > most) {
             return Err(over_limit(self.load.refuse(Refusal::BodySize)));
         }
-        match self.load.begin(&served.limits, &identity, client, last).await {
-            Ok(in_flight) => Ok((identity, in_flight)),
+        match self.load.begin(&served.limits, &identified.identity, client, last).await {
+            Ok(in_flight) => Ok((identified, in_flight)),
             Err(why) => Err(over_limit(why)),
-        }
-    }
-}
-
-impl<A: Application> Served<A> {
-    async fn identify(&self, parts: &Parts, metrics: &Metrics) -> Result<Identity, Response<Body>> {
-        if self.application.looks_at_credentials(parts) {
-            return Ok(Identity::Anonymous);
-        }
-        let Some(authorization) = parts.headers.get(header::AUTHORIZATION) else {
-            return if self.anonymous || self.application.is_open(parts) {
-                Ok(Identity::Anonymous)
-            } else {
-                Err(unauthorized())
-            };
-        };
-        match self.credentials.check(authorization).await {
-            Checked::User(name) => Ok(Identity::User(name)),
-            Checked::Wrong => {
-                metrics.auth_failed(AuthFailure::WrongPassword);
-                Err(unauthorized())
-            }
-            Checked::Busy => {
-                metrics.auth_failed(AuthFailure::Busy);
-                let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many passwords wait to be checked\n");
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                Err(response)
-            }
         }
     }
 }
@@ -255,13 +243,7 @@ fn over_limit(why: Refusal) -> Response<Body> {
     response
 }
 
-fn unauthorized() -> Response<Body> {
-    let mut response = plain(StatusCode::UNAUTHORIZED, "a user name and a password are needed\n");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-    response
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let body = Full::from(text).map_err(|never| match never {}).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -88,6 +88,9 @@ async fn readiness_names_each_mount_and_fails_when_none_or_the_one_asked_for_is_
     let running = start("127.0.0.1:0").await;
     let (served, address) = (&running.served, running.address);
     assert_eq!(say(address, "GET /healthz", "").await, (200, "ok\n".to_owned()));
+    // There are no passwords, so a probe that brings one is answered as any other.
+    let with_password = "authorization: Basic YWxpY2U6c2VjcmV0\r\n";
+    assert_eq!(say(address, "GET /healthz", with_password).await.0, 200);
     let (code, body) = say(address, "GET /readyz", "").await;
     assert_eq!(code, 200);
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();

@@ -40,7 +40,8 @@ async fn users_and_anonymous_access_are_those_of_the_new_options() {
     let running = start(options()).await;
     let mut client = Client::connect(running.address).await;
     assert_eq!(asked(&mut client, "/", ALICE).await, 200);
-    let other = User { name: "alice".into(), password: Password::Plain(Secret::new("another")) };
+    let other =
+        User { name: "alice".into(), password: Some(Password::Plain(Secret::new("another"))), tokens: Vec::new() };
     let changed = Options { users: vec![other], ..options() };
     running.handle.prepare(changed, App::default()).await.unwrap().commit().await;
     assert_eq!(asked(&mut client, "/", ALICE).await, 401, "also where the former password was right a moment ago");
@@ -57,7 +58,7 @@ async fn what_is_prepared_and_not_committed_changes_nothing() {
     let in_use = Options { listen: listen(taken.local_addr().unwrap()), anonymous: Anonymous::ReadOnly, ..options() };
     let refused = running.handle.prepare(in_use, App::default()).await.unwrap_err();
     assert!(matches!(refused, Error::InUse { .. }), "{refused:?}");
-    let wrong = User { name: "bob".into(), password: Password::Hash("nonsense".into()) };
+    let wrong = User { name: "bob".into(), password: Some(Password::Hash("nonsense".into())), tokens: Vec::new() };
     let wrong = Options { users: vec![wrong], anonymous: Anonymous::ReadOnly, ..options() };
     let refused = running.handle.prepare(wrong, App::default()).await.unwrap_err();
     assert!(matches!(refused, Error::PasswordHash { .. }), "{refused:?}");

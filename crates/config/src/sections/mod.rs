@@ -13,6 +13,7 @@ mod server;
 mod services;
 mod tls;
 mod together;
+mod tokens;
 mod upyun;
 mod users;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use davmux_server::{Anonymous, IpNet, Listen};
+use davmux_server::{Anonymous, HeaderName, IpNet, Listen};
 use davmux_tree::TreePath;
 
 use super::rights::memberships;
@@ -35,6 +35,7 @@ impl Default for Server {
             base_path: TreePath::root(),
             http2: false,
             trusted_proxies: Vec::new(),
+            identity_header: None,
             state_dir: None,
             upload_memory: 256 * MIB,
             anonymous: Anonymous::None,
@@ -61,6 +62,7 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
             .unwrap_or(usual.base_path),
         http2: section.flag("http2").unwrap_or(usual.http2),
         trusted_proxies: trusted_proxies(&section),
+        identity_header: identity_header(&section),
         state_dir: section.text("state_dir").map(|text| walk.resolve(text.as_str())),
         upload_memory: section
             .parsed("upload_memory", "a size of 8MiB or more, such as 256MiB", |text| {
@@ -124,6 +126,21 @@ fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
         }
     }
     Some(addresses)
+}
+
+fn identity_header(section: &Section<'_>) -> Option<HeaderName> {
+    let header =
+        section.parsed("identity_header", "the name of a header of its own, such as X-Remote-User", |text| {
+            davmux_server::identity_header(text)
+        })?;
+    if section.one_or_many("trusted_proxies").is_none_or(<[_]>::is_empty) {
+        let at = section.pair("identity_header").map_or(section.at, |pair| pair.at);
+        section.walk.mistake(
+            at,
+            "`identity_header` counts from proxies in `trusted_proxies` only, and there are none: name the proxy there",
+        );
+    }
+    Some(header)
 }
 
 fn trusted_proxies(section: &Section<'_>) -> Vec<IpNet> {

@@ -68,7 +68,7 @@ pub(crate) fn check_together(walk: &Walk<'_>, file: &Section<'_>, config: &Confi
             ),
         );
     }
-    if config.users.iter().any(|user| matches!(user.password, Password::Plain(_))) {
+    if config.users.iter().any(|user| matches!(user.password, Some(Password::Plain(_)))) {
         let at = file.pair("users").map_or(file.at, |pair| pair.at);
         walk.warn(at, "`password_hash` is safer than `password`: make one with `davmux hash-password`");
     }

@@ -3,17 +3,18 @@
 use davmux_tree::{RedirectRule, TreePath};
 use regex::Regex;
 
-use super::{items, rights, tree_path};
+use super::{items, rights, tokens, tree_path};
 use crate::file::{Password, User};
 use crate::keys;
 use crate::walk::{Section, Walk};
 use crate::yaml::{Node, Pair};
 
-pub(crate) fn users<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<Vec<User>> {
+/// `named`: a proxy may name a user, who then needs no password.
+pub(crate) fn users<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>, named: bool) -> Option<Vec<User>> {
     let Some(pair) = pair else { return Some(Vec::new()) };
     let mut users: Vec<User> = Vec::new();
     for node in items(walk, &pair.node, "users")? {
-        let Some(user) = user(walk, node) else { continue };
+        let Some(user) = user(walk, node, named) else { continue };
         if let Some(first) = users.iter().find(|other| other.name == user.name) {
             walk.mistake(user.at, format!("name: this user is there already in line {}", first.at.line));
         }
@@ -22,7 +23,7 @@ pub(crate) fn users<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<Ve
     Some(users)
 }
 
-fn user<'a>(walk: &'a Walk<'a>, node: &'a Node) -> Option<User> {
+fn user<'a>(walk: &'a Walk<'a>, node: &'a Node, named: bool) -> Option<User> {
     let section = walk.section(node, "a user", keys::USER)?;
     let name = section.required_text("name");
     if let Some(name) = name
@@ -31,7 +32,8 @@ fn user<'a>(walk: &'a Walk<'a>, node: &'a Node) -> Option<User> {
         // Basic credentials are name, colon, password (RFC 7617 section 2).
         walk.mistake(name.at, "name: a colon and control characters are not allowed in it");
     }
-    let password = password(&section);
+    let tokens = tokens::tokens(&section);
+    let password = password(&section, !named && section.pair("tokens").is_none());
     let root = match section.text("root") {
         Some(text) => tree_path(&section, "root", text),
         None => Some(TreePath::root()),
@@ -40,10 +42,11 @@ fn user<'a>(walk: &'a Walk<'a>, node: &'a Node) -> Option<User> {
         (rights::access(&section), rights::memberships(&section, "groups"), rights::rights(&section));
     let name = name?;
     let (at, name) = (name.at, name.as_str().to_owned());
-    Some(User { at, name, password: password?, root: root?, access, groups, rights })
+    Some(User { at, name, password: password?, tokens, root: root?, access, groups, rights })
 }
 
-fn password(section: &Section<'_>) -> Option<Password> {
+/// `None`: it is wrong, or missing where one is needed.
+fn password(section: &Section<'_>, needed: bool) -> Option<Option<Password>> {
     const KEYS: [&str; 4] = ["password_hash", "password_hash_file", "password", "password_file"];
     let plain = section.secret("password", "password_file");
     let hash = section.hash("password_hash", "password_hash_file");
@@ -55,11 +58,14 @@ fn password(section: &Section<'_>) -> Option<Password> {
         section.walk.mistake(*at, message);
     }
     let present = section.present(&KEYS);
+    if present.is_empty() && !needed {
+        return Some(None);
+    }
     if present.is_empty() {
         section.walk.mistake(
             section.at,
             "a user needs a password: `password_hash` (made by `davmux hash-password`), `password_hash_file`, `password` \
-             or `password_file`",
+             or `password_file`; or `tokens`, or a proxy that names users (`identity_header`)",
         );
     }
     let has_plain = present.iter().any(|key| !key.contains("hash"));
@@ -70,8 +76,8 @@ fn password(section: &Section<'_>) -> Option<Password> {
             .mistake(section.at, format!("a user has one password, and here are {}; keep one", present.join(", ")));
     }
     match (hash, plain) {
-        (Some((hash, _)), _) => Some(Password::Hash(hash)),
-        (None, Some((plain, _))) => Some(Password::Plain(plain)),
+        (Some((hash, _)), _) => Some(Some(Password::Hash(hash))),
+        (None, Some((plain, _))) => Some(Some(Password::Plain(plain))),
         // An empty value is as good as none, and would let everybody in.
         (None, None) => {
             for key in present {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use davmux_server::{
-    AccessNote, Anonymous, Application, Body, Bound, BoxError, Caller, Drained, Handle, Identity, Listen, Options,
-    Password, RequestBody, Secret, Server, User,
+    AccessNote, Anonymous, Application, Body, Bound, BoxError, Caller, Drained, Handle, Identity, Listen, LoginWanted,
+    Options, Password, RequestBody, Secret, Server, User,
 };
 use futures_util::{StreamExt, stream};
 use http::request::Parts;
@@ -73,6 +73,12 @@ impl Application for App {
                     response
                 }
             },
+            "/login-wanted" => {
+                let mut response = text("refused".into());
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                response.extensions_mut().insert(LoginWanted);
+                response
+            }
             "/refuse" => {
                 let mut response = text("refused".into());
                 *response.status_mut() = StatusCode::PRECONDITION_FAILED;
@@ -126,7 +132,8 @@ fn chunks<const N: usize>(items: [Result<&'static str, &'static str>; N]) -> Bod
 }
 
 pub fn options() -> Options {
-    let user = User { name: "alice".into(), password: Password::Plain(Secret::new("secret")) };
+    let password = Some(Password::Plain(Secret::new("secret")));
+    let user = User { name: "alice".into(), password, tokens: Vec::new() };
     Options { listen: vec!["127.0.0.1:0".parse().unwrap()], users: vec![user], ..Options::default() }
 }
 
@@ -254,12 +261,17 @@ impl<'a> MakeWriter<'a> for Sender {
 
 impl Lines {
     pub fn capture() -> Self {
+        Self::of("access=info")
+    }
+
+    /// The lines that a filter lets through.
+    pub fn of(filter: &str) -> Self {
         let (sender, lines) = mpsc::unbounded_channel();
         let subscriber = tracing_subscriber::fmt()
             .json()
             .flatten_event(true)
             .without_time()
-            .with_env_filter("access=info")
+            .with_env_filter(filter)
             .with_writer(Sender(sender))
             .finish();
         Self { lines, _guard: tracing::subscriber::set_default(subscriber) }

@@ -293,7 +293,7 @@ mod tests {
             );
             let config = davmux_config::Config::parse(&file, "f", std::path::Path::new("/"), |_| None);
             let config = config.unwrap_or_else(|wrong| panic!("{text:?}: {wrong}\n{file}"));
-            let davmux_config::Password::Plain(read) = &config.users[0].password else { panic!() };
+            let Some(davmux_config::Password::Plain(read)) = &config.users[0].password else { panic!() };
             assert_eq!(read.reveal(), text, "{file}");
         }
     }

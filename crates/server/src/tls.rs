@@ -16,17 +16,15 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
 use crate::certificate::{Texts, Time, certified};
 use crate::{TlsError, TlsFiles, access_log};
 
-/// From the first byte to the end of the handshake, with the wait for a turn.
+/// From the accept to the end of the handshake. How many go on at a time is bounded by the connections: turns to shake hands
+/// would be taken by those who begin and never end.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Handshakes that have begun; further ones wait. A connection that says nothing has not begun one.
-const MOST_HANDSHAKES: usize = 512;
 
 /// A certificate in use, and the handshakes with it.
 pub(crate) struct Tls {
@@ -35,7 +33,6 @@ pub(crate) struct Tls {
     loaded: ArcSwap<Loaded>,
     /// What the log was told last, so that it is told once.
     told: Mutex<Option<String>>,
-    turns: Semaphore,
 }
 
 struct Loaded {
@@ -58,13 +55,7 @@ impl Tls {
         if let Some(complaint) = &complaint {
             tracing::warn!("{complaint}");
         }
-        Ok(Self {
-            files,
-            http2,
-            loaded: ArcSwap::from_pointee(loaded),
-            told: Mutex::new(complaint),
-            turns: Semaphore::new(MOST_HANDSHAKES),
-        })
+        Ok(Self { files, http2, loaded: ArcSwap::from_pointee(loaded), told: Mutex::new(complaint) })
     }
 
     /// Takes a pair that changed; keeps the one in use where the new one is broken, and says so once.
@@ -124,7 +115,6 @@ impl Tls {
             refuse_plain(&mut stream).await?;
             return Ok(None);
         }
-        let _turn = self.turns.acquire().await.map_err(io::Error::other)?;
         let config = Arc::clone(&self.loaded.load().config);
         Ok(Some(Box::new(tokio_rustls::TlsAcceptor::from(config).accept(stream).await?)))
     }

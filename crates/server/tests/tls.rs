@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
-use davmux_server::{Options, TlsFiles};
+use davmux_server::{Limits, Options, TlsFiles, raise_descriptor_limit};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -172,5 +172,26 @@ async fn a_new_pair_is_for_new_connections_and_a_broken_one_for_nobody() {
     let mut later = connect(&running, &renewed, &[], rustls::ALL_VERSIONS).await.unwrap();
     for stream in [&mut former, &mut later] {
         assert!(ask(stream, WHO).await.0.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn handshakes_that_begin_and_never_end_hold_up_nobody() {
+    raise_descriptor_limit();
+    let pair = Pair::new();
+    let many = 600;
+    let limits = Limits { connections: Some(2 * many), connections_per_address: 2 * many, ..Limits::default() };
+    let running = start(Options { limits, ..pair.options() }).await;
+    let mut halves = Vec::new();
+    for _ in 0..many {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(b"\x16\x03\x01").await.unwrap();
+        halves.push(stream);
+    }
+    let mut stream = connect(&running, &pair.cert, &[], rustls::ALL_VERSIONS).await.unwrap();
+    assert!(ask(&mut stream, WHO).await.0.starts_with("HTTP/1.1 200"));
+    for half in &halves {
+        let mut byte = [0];
+        assert!(half.try_read(&mut byte).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use davmux_server::Listen;
 use davmux_tree::{Tree, TreePath};
 
 use crate::build::{Base, BuildError, Built, made};
@@ -69,6 +70,10 @@ impl Changes {
         let mut after_restart = Vec::new();
         if now.server.upload_memory != base.upload_memory {
             after_restart.push("server.upload_memory");
+        }
+        let stays = |listen: &&Listen| matches!(listen, Listen::Unix(_)) && former.server.listen.contains(listen);
+        if now.server.socket_mode != former.server.socket_mode && now.server.listen.iter().any(|it| stays(&it)) {
+            after_restart.push("server.socket_mode");
         }
         Self {
             mounts: Difference::between(&now.mounts, &former.mounts, |mount| &mount.path, is_same_mount),

@@ -72,6 +72,20 @@ async fn what_changed_is_named_also_where_only_a_secrets_file_did() {
 }
 
 #[tokio::test]
+async fn a_unix_socket_that_stays_keeps_its_mode_and_the_change_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("key"), "secret").unwrap();
+    let former = parsed(&file(", listen: \"unix:s\", socket_mode: \"0666\"", MOUNTS), dir.path());
+    let running = former.build().await.unwrap();
+    let text = file(", listen: \"unix:s\", socket_mode: \"0600\"", MOUNTS);
+    let (_, changes) = parsed(&text, dir.path()).build_beside(&former, &running.tree, &running.base).await.unwrap();
+    assert_eq!(changes.to_string(), "server changed; server.socket_mode counts from the next start on");
+    let text = file(", listen: \"unix:t\", socket_mode: \"0600\"", MOUNTS);
+    let (_, changes) = parsed(&text, dir.path()).build_beside(&former, &running.tree, &running.base).await.unwrap();
+    assert_eq!(changes.to_string(), "server changed");
+}
+
+#[tokio::test]
 async fn the_state_stays_where_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let (former, running) = served(dir.path()).await;

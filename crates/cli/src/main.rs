@@ -64,6 +64,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Proxy(proxy) => {
             logging::begin(args.log_format, &args.log)?;
+            davmux_server::raise_descriptor_limit();
             runtime()?.block_on(proxy::proxy(proxy))
         }
         Command::Demo { listen, dir } => {

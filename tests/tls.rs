@@ -297,6 +297,20 @@ fn anonymous_writing_is_refused_also_on_a_socket_of_systemd_that_others_reach() 
 }
 
 #[tokio::test]
+async fn a_reload_opens_no_socket_of_systemd_to_all_either() {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    let listeners = [("web", inherited(std::net::TcpListener::bind("0.0.0.0:0").unwrap()))];
+    let open = file(dir.path(), "  listen: systemd\n", "");
+    let users = format!("{open}users: [{{name: alice, password: secret}}]\n");
+    let davmux = started(&dir, &users, |command| passing(&command, &listeners)).await;
+    std::fs::write(dir.path().join("mounts.yaml"), &open).unwrap();
+    assert!(Command::new("kill").args(["-HUP", &davmux.id().to_string()]).status().unwrap().success());
+    davmux.logged("not reloaded: what is served stays as it is").await;
+    assert!(davmux.log().contains("anonymous may write"), "{}", davmux.log());
+    assert_eq!(davmux.terminate().await.0, Some(0));
+}
+
+#[tokio::test]
 async fn systemd_is_told_when_it_serves_that_it_lives_when_it_reloads_and_when_it_stops() {
     let dir = Arc::new(tempfile::tempdir().unwrap());
     let told = UnixDatagram::bind(dir.path().join("notify")).unwrap();

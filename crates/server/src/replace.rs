@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::Listener;
-use crate::server::inherited;
 use crate::service::{Served, Service};
 use crate::{Application, AuthFailures, Listen, Load, Metrics, Options, Result};
 
@@ -23,11 +22,30 @@ pub(crate) struct Change {
     pub(crate) applied: oneshot::Sender<()>,
 }
 
+/// An address that is listened on.
+#[derive(Clone, Debug)]
+pub(crate) struct Listening {
+    /// As the options name it: port 0 is port 0, and systemd's socket is `systemd`.
+    named: Listen,
+    /// What that turned out to be.
+    bound: Vec<Listen>,
+}
+
+impl Listening {
+    pub(crate) fn of((named, listener): &(Listen, Listener)) -> Self {
+        Self { named: named.clone(), bound: listener.addresses().cloned().collect() }
+    }
+
+    /// Of what was bound, that which the name does not tell.
+    pub(crate) fn inherited(&self) -> &[Listen] {
+        if matches!(self.named, Listen::Systemd(_)) { &self.bound } else { &[] }
+    }
+}
+
 /// By which what a running server serves is replaced. Reloads are the caller's to put one after the other.
 pub struct Handle<A> {
     service: Arc<Service<A>>,
-    /// As the options name them: port 0 is port 0.
-    listen: Arc<Mutex<Vec<Listen>>>,
+    listen: Arc<Mutex<Vec<Listening>>>,
     changes: mpsc::Sender<Change>,
 }
 
@@ -44,7 +62,7 @@ impl<A> fmt::Debug for Handle<A> {
 }
 
 impl<A> Handle<A> {
-    pub(crate) fn new(service: Arc<Service<A>>, listen: Vec<Listen>) -> (Self, mpsc::Receiver<Change>) {
+    pub(crate) fn new(service: Arc<Service<A>>, listen: Vec<Listening>) -> (Self, mpsc::Receiver<Change>) {
         let (changes, receiver) = mpsc::channel(1);
         (Self { service, listen: Arc::new(Mutex::new(listen)), changes }, receiver)
     }
@@ -67,7 +85,7 @@ impl<A> Handle<A> {
         self.service
     }
 
-    fn listening(&self) -> MutexGuard<'_, Vec<Listen>> {
+    fn listening(&self) -> MutexGuard<'_, Vec<Listening>> {
         self.listen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,18 +107,22 @@ impl<A: Application> Handle<A> {
     }
 
     pub(crate) async fn prepare_unchecked(&self, options: Options, application: A) -> Result<Prepared<A>> {
-        let listen = options.listen.clone();
         let mut there = self.listening().clone();
-        let mut added = Vec::new();
-        for listen in &listen {
-            match there.iter().position(|there| there == listen) {
-                Some(at) => drop(there.swap_remove(at)),
-                None => added.push((listen.clone(), Listener::bind(listen, options.socket_mode).await?)),
+        let (mut listen, mut added) = (Vec::new(), Vec::new());
+        for named in &options.listen {
+            match there.iter().position(|there| there.named == *named) {
+                Some(at) => listen.push(there.swap_remove(at)),
+                None => {
+                    let new = (named.clone(), Listener::bind(named, options.socket_mode).await?);
+                    listen.push(Listening::of(&new));
+                    added.push(new);
+                }
             }
         }
-        options.check_reach(inherited(&added))?;
+        options.check_reach(listen.iter().flat_map(Listening::inherited))?;
         let served = Served::new(options, application).await?;
-        Ok(Prepared { handle: self.clone(), served, added, listen, removed: there })
+        let removed = there.into_iter().map(|there| there.named).collect();
+        Ok(Prepared { handle: self.clone(), served, added, listen, removed })
     }
 }
 
@@ -109,7 +131,7 @@ pub struct Prepared<A> {
     handle: Handle<A>,
     served: Served<A>,
     added: Vec<(Listen, Listener)>,
-    listen: Vec<Listen>,
+    listen: Vec<Listening>,
     removed: Vec<Listen>,
 }
 
@@ -136,6 +158,7 @@ impl<A: Application> Prepared<A> {
         let Self { handle, served, added, listen, .. } = self;
         handle.service.current.store(Arc::new(served));
         handle.listening().clone_from(&listen);
+        let listen = listen.into_iter().map(|listening| listening.named).collect();
         let (applied, is_applied) = oneshot::channel();
         // A server that has stopped accepts nothing, whatever it is told.
         if handle.changes.send(Change { added, listen, applied }).await.is_ok() {

@@ -28,7 +28,7 @@ use crate::guessing::Guessing;
 use crate::limits::Connected;
 use crate::listen::{Agreed, Listener, Socket, Stream};
 use crate::pulse::{Beat, Late, Patience, Watch, Watched};
-use crate::replace::{Change, Handle};
+use crate::replace::{Change, Handle, Listening};
 use crate::service::{Served, Service};
 use crate::wire::{Target, Wire};
 use crate::{Application, Listen, Load, Metrics, Options, Refusal, Result, Scheme};
@@ -72,8 +72,8 @@ impl Server {
         for listen in &options.listen {
             listeners.push((listen.clone(), Listener::bind(listen, options.socket_mode).await?));
         }
-        options.check_reach(inherited(&listeners))?;
-        let listen = options.listen.clone();
+        let listen: Vec<_> = listeners.iter().map(Listening::of).collect();
+        options.check_reach(listen.iter().flat_map(Listening::inherited))?;
         let metrics: Arc<Metrics> = Arc::default();
         let service = Arc::new(Service {
             current: ArcSwap::from_pointee(Served::new(options, application).await?),
@@ -84,12 +84,6 @@ impl Server {
         let (handle, changes) = Handle::new(service, listen);
         Ok(Bound { listeners, handle, changes })
     }
-}
-
-/// What systemd's sockets among these turned out to be bound to.
-pub(crate) fn inherited(listeners: &[(Listen, Listener)]) -> impl Iterator<Item = &Listen> {
-    let asked = listeners.iter().filter(|(asked, _)| matches!(asked, Listen::Systemd(_)));
-    asked.flat_map(|(_, listener)| listener.addresses())
 }
 
 /// A server that holds its addresses.
@@ -410,21 +404,25 @@ impl Driven<'_> {
     /// the client was late, if that ended it.
     async fn by<C: GracefulConnection>(&self, connection: C) -> Result<Option<Late>, C::Error> {
         let mut connection = pin!(connection);
-        let late = tokio::select! {
+        let mut watch = pin!(Watch::new(&self.wire.pulse, self.patience));
+        let mut late = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended.map(|()| None),
-            late = Watch::new(&self.wire.pulse, self.patience) => Some(late),
+            late = watch.as_mut() => Some(late),
             () = self.stop.cancelled() => None,
         };
+        if late.is_none() {
+            Pin::as_mut(&mut connection).graceful_shutdown();
+            // Where one address of several is closed nothing else ends a client that lets it wait.
+            late = tokio::select! {
+                biased;
+                ended = connection.as_mut() => return ended.map(|()| None),
+                () = self.cut.cancelled() => None,
+                late = watch => Some(late),
+            };
+        }
         match late {
-            None => {
-                Pin::as_mut(&mut connection).graceful_shutdown();
-                tokio::select! {
-                    biased;
-                    ended = connection => ended.map(|()| None),
-                    () = self.cut.cancelled() => Ok(None),
-                }
-            }
+            None => Ok(None),
             Some(Late::Send) => {
                 // What waits in the system's buffers would otherwise be offered for a long time still.
                 self.wire.reset.store(true, Ordering::Relaxed);

@@ -4,8 +4,9 @@
 mod support;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use davmux_server::{Anonymous, Error, Listen, Options, Password, Secret, User};
+use davmux_server::{Anonymous, Error, Limits, Listen, Options, Password, Refusal, Secret, User};
 use support::{ALICE, App, Client, open_options, options, start, status};
 use tokio::net::TcpStream;
 
@@ -106,6 +107,29 @@ async fn an_address_that_stays_is_never_closed_a_new_one_is_served_and_one_that_
     assert_eq!(asked(&mut stays, "/", "").await, 200);
     running.stop.send(()).unwrap();
     assert_eq!(running.ended.await.unwrap().cut, 0);
+}
+
+#[tokio::test]
+async fn on_an_address_that_goes_a_client_is_waited_for_no_longer_than_on_one_that_stays() {
+    let listen = |addresses: &[&str]| addresses.iter().map(|address| address.parse().unwrap()).collect();
+    let limits = Limits { send_timeout: Duration::from_millis(500), ..Limits::default() };
+    let running = start(open_options()).await;
+    let both = Options { listen: listen(&["127.0.0.1:0", "[::1]:0"]), limits, ..open_options() };
+    let prepared = running.handle.prepare(both, App::default()).await.unwrap();
+    let added = tcp(&prepared.added()[0]);
+    prepared.commit().await;
+    let mut client = Client::connect(added).await;
+    // Of more than all buffers hold nothing is taken.
+    client.send("GET /flood HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.more().await.unwrap();
+    running.handle.prepare(open_options(), App::default()).await.unwrap().commit().await;
+    let gone = async {
+        while running.handle.load().connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.expect("its connection ends");
+    assert_eq!(running.handle.load().refused(Refusal::SendTimeout), 1);
 }
 
 #[tokio::test]

@@ -319,10 +319,9 @@ async fn links_are_told_to_who_has_the_token_and_the_token_opens_nothing_else() 
     assert_eq!(davmux.send("DELETE", "/api/fs/link", &[user], "").await.status, StatusCode::NO_CONTENT);
     // Without a token nobody is told anything.
     let without = Davmux::serve(&bucket("/b", &s3, &[])).await;
-    for (headers, status) in
-        [(&[][..], StatusCode::METHOD_NOT_ALLOWED), (&[("Authorization", TOKEN)], StatusCode::UNAUTHORIZED)]
-    {
-        assert_eq!(without.send("POST", "/api/fs/link", headers, asked("/b/f")).await.status, status);
+    for headers in [&[][..], &[("Authorization", TOKEN)]] {
+        let answer = without.send("POST", "/api/fs/link", headers, asked("/b/f")).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     }
 }
 

@@ -28,6 +28,7 @@ const HELD: &[(&str, &str)] = &[
     ("mount_upyun", "password"),
     ("server", "proxy_sign_key"),
     ("server", "proxy_token"),
+    ("tokens", "hash"),
     ("users", "password"),
     ("users", "password_hash"),
 ];
@@ -354,6 +355,10 @@ impl World {
             self.line(4, "password", &plain),
             self.line(4, "password_hash", &hash)
         );
+        let (script, script_hash) = new_token();
+        self.secrets.add("token", script);
+        self.secrets.add("token hash", script_hash.trim_start_matches("sha256:").to_owned());
+        let users = format!("{users}    tokens:\n      - name: script\n{}", self.line(8, "hash", &script_hash));
         let (token, key) = ("t".repeat(20), "k".repeat(20));
         let (token, key) = (self.secrets.plain("proxy_token") + &token, self.secrets.plain("proxy_sign_key") + &key);
         let server = self.line(2, "proxy_token", &token) + &self.line(2, "proxy_sign_key", &key);
@@ -362,6 +367,14 @@ impl World {
             self.dir.path().join("state").display()
         )
     }
+}
+
+/// A token and its hash.
+fn new_token() -> (String, String) {
+    let output = binary().args(["hash-password", "--token"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let line = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    (line("token:"), line("hash:"))
 }
 
 fn hash_of(password: &str) -> String {
@@ -399,9 +412,13 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
     world.secrets.add("authorization of bob", bob.clone());
     let guess = world.secrets.make("wrong_password");
     let bearer = world.secrets.plain("bearer_token");
+    let script = world.secrets.0["token"].clone();
     for (value, status) in [
         (alice.clone(), StatusCode::MULTI_STATUS),
         (bob, StatusCode::MULTI_STATUS),
+        (format!("Bearer {script}"), StatusCode::MULTI_STATUS),
+        (basic("bob", &script), StatusCode::MULTI_STATUS),
+        (basic("alice", &script), StatusCode::UNAUTHORIZED),
         (basic("alice", &guess), StatusCode::UNAUTHORIZED),
         (format!("Bearer {bearer}"), StatusCode::UNAUTHORIZED),
         (format!("Digest username=\"{bearer}\""), StatusCode::UNAUTHORIZED),

@@ -98,3 +98,35 @@ fn what_belongs_behind_one_crate_stays_there() {
         }
     }
 }
+
+/// A row of docs/security.md without what holds it would be a wish.
+#[test]
+fn every_test_and_file_that_the_threat_model_names_is_there() {
+    fn sources(folder: &std::path::Path, into: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                sources(&entry, into);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                into.push_str(&std::fs::read_to_string(&entry).unwrap());
+            }
+        }
+    }
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let mut tests = String::new();
+    sources(&root.join("crates"), &mut tests);
+    sources(&root.join("tests"), &mut tests);
+    let page = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let mut named = 0;
+    for code in page.split('`').skip(1).step_by(2) {
+        if code.starts_with("tests/") || code.starts_with("crates/") {
+            assert!(root.join(code).exists(), "there is no file {code}");
+        } else if code.matches('_').count() >= 3
+            && code.chars().all(|c| c.is_ascii_lowercase() || "_0123456789".contains(c))
+        {
+            // Keys and variables are shorter.
+            assert!(tests.contains(&format!("fn {code}(")), "there is no test {code}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "only {named} tests were found in the page");
+}

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, DirEntry, ReadDir};
-use davmux_driver::{Entry, Error, ErrorKind, Page, Pages, RelPath, Result};
+use davmux_driver::{Enters, Entry, Error, ErrorKind, Page, Pages, RelPath, Result};
 use futures_util::{StreamExt, stream};
 
 use crate::entry::entry;
@@ -26,13 +26,15 @@ enum Member {
 struct Walk {
     top: RelPath,
     deep: bool,
+    /// Where it is deep; `None`: into all folders.
+    enters: Option<Enters>,
     folders: Vec<RelPath>,
     reading: Option<(RelPath, ReadDir)>,
 }
 
 impl Walk {
-    fn new(top: &RelPath, deep: bool) -> Self {
-        Self { top: top.clone(), deep, folders: vec![top.clone()], reading: None }
+    fn new(top: &RelPath, deep: bool, enters: Option<Enters>) -> Self {
+        Self { top: top.clone(), deep, enters, folders: vec![top.clone()], reading: None }
     }
 
     fn next(&mut self, opened: &Opened) -> Result<Option<Member>> {
@@ -56,6 +58,7 @@ impl Walk {
             if let Member::Entry(entry) = &member
                 && self.deep
                 && entry.is_dir()
+                && self.enters.as_ref().is_none_or(|enters| enters(&entry.path))
             {
                 self.folders.push(entry.path.clone());
             }
@@ -119,8 +122,8 @@ impl Listing {
 
 /// Each page is a piece of work of its own, so that a slow reader holds no thread; the stream ends only after the page that
 /// said that it is the last.
-fn pages(root: &Arc<Root>, dir: &RelPath, deep: bool) -> Pages {
-    let listing = Listing { root: Arc::clone(root), opened: None, walk: Walk::new(dir, deep), hidden: 0 };
+fn pages(root: &Arc<Root>, walk: Walk) -> Pages {
+    let listing = Listing { root: Arc::clone(root), opened: None, walk, hidden: 0 };
     stream::unfold(Some(Box::new(listing)), |listing| async move {
         let mut listing = listing?;
         let top = listing.walk.top.clone();
@@ -138,17 +141,17 @@ fn pages(root: &Arc<Root>, dir: &RelPath, deep: bool) -> Pages {
 
 /// The members of a folder.
 pub(crate) fn list(root: &Arc<Root>, dir: &RelPath) -> Pages {
-    pages(root, dir, false)
+    pages(root, Walk::new(dir, false, None))
 }
 
-/// Everything below a folder.
-pub(crate) fn list_tree(root: &Arc<Root>, dir: &RelPath) -> Pages {
-    pages(root, dir, true)
+/// Everything below a folder, and of the folders that are not gone into nothing.
+pub(crate) fn list_tree(root: &Arc<Root>, dir: &RelPath, enters: Option<Enters>) -> Pages {
+    pages(root, Walk::new(dir, true, enters))
 }
 
 /// Whether anything below a folder is shown to nobody. Blocks.
 pub(crate) fn hides(opened: &Opened, dir: &RelPath) -> Result<bool> {
-    let mut walk = Walk::new(dir, true);
+    let mut walk = Walk::new(dir, true, None);
     while let Some(member) = walk.next(opened)? {
         if matches!(member, Member::Hidden(_)) {
             return Ok(true);

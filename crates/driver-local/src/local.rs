@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Admin, Body, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages,
+    Admin, Body, Capabilities, Driver, Enters, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Pages,
     ReadReply, ReadRequest, RelPath, Removal, Report, Result, Upload, Usage, When, WriteRequest, probe,
 };
 
@@ -172,7 +172,11 @@ impl Driver for Local {
     }
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {
-        Native::Done(list::list_tree(&self.root, dir))
+        Native::Done(list::list_tree(&self.root, dir, None))
+    }
+
+    fn list_tree_in(&self, dir: &RelPath, enters: Enters) -> Native<Pages> {
+        Native::Done(list::list_tree(&self.root, dir, Some(enters)))
     }
 
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {

@@ -98,6 +98,21 @@ async fn a_link_to_a_folder_is_a_leaf_to_what_works_on_whole_trees() {
 }
 
 #[tokio::test]
+async fn a_listing_of_a_tree_does_not_look_into_folders_that_are_left_out() {
+    let (outside, driver) = local();
+    for file in ["top/file", "top/in/file", "top/in/out/file", "top/out/file"] {
+        put(&driver, file, "x").await;
+    }
+    // One that tells on whoever looks into it.
+    fs::write(outside.path().join("root/top/out").join(OsStr::from_bytes(b"bad\xff")), "x").unwrap();
+    let enters = std::sync::Arc::new(|folder: &davmux_driver::RelPath| folder.name() != "out");
+    let Native::Done(pages) = driver.list_tree_in(&path("top"), enters) else { panic!("listed natively") };
+    let listed = gather(pages).await.unwrap();
+    assert_eq!(listed.paths(), ["top/file", "top/in", "top/in/file", "top/in/out", "top/out"]);
+    assert!(listed.unnameable.is_empty());
+}
+
+#[tokio::test]
 async fn names_that_are_not_utf8_and_entries_that_are_no_files_are_hidden_and_counted() {
     let (outside, driver) = local();
     let root = outside.path().join("root");

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use bytes::Bytes;
 use davmux_driver::{
-    Body, ByteStream, Capabilities, Driver, Entry, Error, ErrorKind, Expect, Link, LinkRequest, Native, Pages,
+    Body, ByteStream, Capabilities, Driver, Enters, Entry, Error, ErrorKind, Expect, Link, LinkRequest, Native, Pages,
     ReadReply, ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
 };
 use futures_util::{StreamExt as _, future, stream};
@@ -386,6 +386,13 @@ impl Driver for Faulty {
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {
         match self.inner.list_tree(dir) {
+            Native::Done(pages) => Native::Done(self.hook().pages(Op::ListTree, dir, pages)),
+            Native::Declined => Native::Declined,
+        }
+    }
+
+    fn list_tree_in(&self, dir: &RelPath, enters: Enters) -> Native<Pages> {
+        match self.inner.list_tree_in(dir, enters) {
             Native::Done(pages) => Native::Done(self.hook().pages(Op::ListTree, dir, pages)),
             Native::Declined => Native::Declined,
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -32,6 +33,9 @@ pub enum Expect {
     /// Only a folder matters; where none stands the answer is `NotFound`, whatever file may be there.
     Dir,
 }
+
+/// Whether a listing of all below a folder goes into this folder.
+pub type Enters = Arc<dyn Fn(&RelPath) -> bool + Send + Sync>;
 
 /// Some of the members of a folder.
 #[derive(Clone, Debug, Default)]
@@ -183,6 +187,12 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// exists by itself (real, or kept by a marker) is an entry; one that is only a prefix of keys need not be.
     fn list_tree(&self, _dir: &RelPath) -> Native<Pages> {
         Native::Declined
+    }
+
+    /// The same for a caller who leaves out what is below some folders: a storage that goes from folder to folder does not
+    /// look into those. One that lists all at once tells what is in them, too, as here.
+    fn list_tree_in(&self, dir: &RelPath, _enters: Enters) -> Native<Pages> {
+        self.list_tree(dir)
     }
 
     /// Shortcut: copies one file inside the storage, exactly the version `from.etag` where one is given. Replaces a file.

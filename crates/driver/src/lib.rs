@@ -39,7 +39,7 @@ mod upload;
 
 pub use admin::{Admin, Administered, CorsRule, UploadInProgress, UploadPages};
 pub use calls::{Call, Calls, Op};
-pub use driver::{Capabilities, Driver, Expect, Native, Page, Pages, Removal, Usage};
+pub use driver::{Capabilities, Driver, Enters, Expect, Native, Page, Pages, Removal, Usage};
 pub use entry::{Checksums, Entry, Etag, Kind, Metadata};
 pub use error::{Error, ErrorKind, Result};
 pub use link::{Link, LinkRequest};

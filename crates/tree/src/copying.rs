@@ -14,8 +14,8 @@ use crate::remove::Failed;
 use crate::rights::Sight;
 use crate::transfer::{Copied, Job, Version, refused};
 use crate::tree::Tree;
-use crate::walk::{has_real_dirs, walk};
-use crate::{Error, Problem, Result, TreePath};
+use crate::walk::{has_real_dirs, walk_seen};
+use crate::{Error, Problem, Result};
 
 /// How many members are copied at once.
 const MEMBERS_AT_ONCE: usize = 32;
@@ -72,7 +72,7 @@ impl<'a> Copying<'a> {
             // Mounts that lie in the source are part of what the user sees there.
             let nested: Vec<_> = self.tree.mounts.below(&self.job.from).cloned().collect();
             for mount in nested {
-                if !self.is_seen(mount.path(), Kind::Dir) {
+                if !self.job.sees(mount.path(), Kind::Dir) {
                     continue;
                 }
                 let Some(below) = mount.path().below(&self.job.from) else { continue };
@@ -100,7 +100,7 @@ impl<'a> Copying<'a> {
     /// Copies everything below `from` to `below` the target.
     async fn walk(&mut self, from: &Spot, below: &RelPath) {
         let covered: Vec<_> = self.tree.mounts.below(&from.path).map(|mount| mount.path().clone()).collect();
-        let mut pages = walk(from);
+        let mut pages = walk_seen(from, &self.job.seen);
         while let Some(page) = pages.next().await {
             let page = match page {
                 Ok(page) => page,
@@ -124,7 +124,7 @@ impl<'a> Copying<'a> {
             let mut entries = page.entries;
             entries.retain(|entry| {
                 let path = from.mount.path().join(&entry.path);
-                !covered.iter().any(|mount| path.is_within(mount)) && self.is_seen(&path, entry.kind)
+                !covered.iter().any(|mount| path.is_within(mount)) && self.job.sees(&path, entry.kind)
             });
             entries.sort_by_key(|entry| entry.path.segments().count());
             let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(Entry::is_dir);
@@ -134,14 +134,6 @@ impl<'a> Copying<'a> {
                 self.copied.whole = false;
                 return self.fail(from, Error::new(Problem::Stopping, &from.path));
             }
-        }
-    }
-
-    fn is_seen(&self, path: &TreePath, kind: Kind) -> bool {
-        match self.job.seen.sight(path) {
-            Sight::All => true,
-            Sight::Way => kind == Kind::Dir,
-            Sight::Nothing => false,
         }
     }
 

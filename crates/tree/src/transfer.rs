@@ -24,7 +24,7 @@ use crate::pace::Pace;
 use crate::put::no_parent;
 use crate::read::content;
 use crate::remove::{Choice, Failed, slow_down};
-use crate::rights::Rights;
+use crate::rights::{Rights, Sight};
 use crate::staged::Staged;
 use crate::tree::Tree;
 use crate::walk::{has_real_dirs, walk};
@@ -70,6 +70,15 @@ impl Job {
     pub(crate) fn rename(from: &Allowed<'_, Whole>, to: &Allowed<'_, Whole>, overwrite: bool) -> Self {
         let (from, to) = (from.at().clone(), to.at().clone());
         Self { from, to, overwrite, deep: true, take: true, seen: Rights::from(Access::ReadWrite) }
+    }
+
+    /// Whether what is of this kind at a place of the source is part of it.
+    pub(crate) fn sees(&self, path: &TreePath, kind: Kind) -> bool {
+        match self.seen.sight(path) {
+            Sight::All => true,
+            Sight::Way => kind == Kind::Dir,
+            Sight::Nothing => false,
+        }
     }
 }
 
@@ -120,6 +129,10 @@ impl Tree {
         let _claimed = self.locks.claim(vec![source, Claim::all(&job.to)]).await;
         let (node, there) = futures_util::join!(self.look_anew(&job.from), self.claimed_target(&job.to));
         let (node, there) = (node?, there?);
+        // A folder on the way to something may have become a file since its user looked at it.
+        if !job.sees(&job.from, node.kind) {
+            return Err(Error::new(Problem::NotFound, &job.from));
+        }
         if there.is_some() && !job.overwrite {
             return Err(Error::new(Problem::Exists, &job.to));
         }

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use davmux_driver::{Driver, Kind, Native, Page, Pages, RelPath};
+use davmux_driver::{Driver, Enters, Kind, Native, Page, Pages, RelPath};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Stream, StreamExt, stream};
 
 use crate::Result;
 use crate::mounts::Spot;
 use crate::pace::{Pace, throttled};
+use crate::rights::{Rights, Sight};
 
 /// Pages of entries below a folder of one mount, without the folder itself, in any order. Only a stream that ended
 /// without an error is the whole tree.
@@ -19,9 +21,24 @@ pub(crate) type Walk = Pin<Box<dyn Stream<Item = Result<Page>> + Send>>;
 const FOLDERS_AT_ONCE: usize = 8;
 
 pub(crate) fn walk(spot: &Spot) -> Walk {
-    let pages = match spot.driver().list_tree(&spot.rel) {
+    walk_in(spot, None)
+}
+
+/// The same for who sees only this of it, and leaves out the rest: a folder of which nothing is seen may be one that cannot
+/// be listed, and to fail there would tell of it.
+pub(crate) fn walk_seen(spot: &Spot, seen: &Rights) -> Walk {
+    let (mount, seen) = (Arc::clone(&spot.mount), seen.clone());
+    walk_in(spot, Some(Arc::new(move |folder| seen.sight(&mount.path().join(folder)) != Sight::Nothing)))
+}
+
+fn walk_in(spot: &Spot, enters: Option<Enters>) -> Walk {
+    let listed = match &enters {
+        Some(enters) => spot.driver().list_tree_in(&spot.rel, Arc::clone(enters)),
+        None => spot.driver().list_tree(&spot.rel),
+    };
+    let pages = match listed {
         Native::Done(pages) => patient(pages),
-        Native::Declined => folder_by_folder(spot),
+        Native::Declined => folder_by_folder(spot, enters),
     };
     let owner = spot.clone();
     pages
@@ -64,14 +81,16 @@ type NextPage = (Option<davmux_driver::Result<Page>>, Pages);
 
 struct Folders {
     spot: Spot,
+    enters: Option<Enters>,
     waiting: VecDeque<RelPath>,
     listing: FuturesUnordered<Pin<Box<dyn Future<Output = NextPage> + Send>>>,
     failed: bool,
 }
 
-fn folder_by_folder(spot: &Spot) -> Pages {
+fn folder_by_folder(spot: &Spot, enters: Option<Enters>) -> Pages {
     let folders = Folders {
         spot: spot.clone(),
+        enters,
         waiting: VecDeque::from([spot.rel.clone()]),
         listing: FuturesUnordered::new(),
         failed: false,
@@ -99,8 +118,9 @@ impl Folders {
             let (page, rest) = self.listing.next().await?;
             if let Some(page) = page {
                 if let Ok(page) = &page {
-                    let folders = page.entries.iter().filter(|entry| entry.kind == Kind::Dir);
-                    self.waiting.extend(folders.map(|entry| entry.path.clone()));
+                    let folders = page.entries.iter().filter(|entry| entry.kind == Kind::Dir).map(|entry| &entry.path);
+                    let entered = |path: &&RelPath| self.enters.as_ref().is_none_or(|enters| enters(path));
+                    self.waiting.extend(folders.filter(entered).cloned());
                     self.listing.push(Box::pin(next_page(rest)));
                 }
                 return Some(page);

@@ -11,7 +11,7 @@ use davmux_tree::{
     Access, Bandwidth, ErrorKind, Mount, MountOptions, Problem, PutRequest, ReadStream, Relays, Requester, Source,
     Tree, TreeOptions, View,
 };
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use crate::support::*;
@@ -133,6 +133,34 @@ async fn a_reload_changes_how_many_there_may_be_while_they_run() {
     drop(first);
     settle().await;
     drop(relay(&one).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_ends_before_it_has_its_file_gives_its_seat_back() {
+    let (one, relays, film) = cinema(1);
+    let gate = one.faulty.on(Op::Read).gate();
+    let who = Requester::default();
+    let mut request = Box::pin(open(&one.view, "f", &who));
+    assert!((&mut request).now_or_never().is_none());
+    gate.reached().await;
+    assert_eq!(relays.running(), 1);
+    drop(request);
+    assert_eq!(relays.running(), 0, "its client went");
+    one.faulty.on(Op::Read).fault(Fault::Before(ErrorKind::Unavailable));
+    assert_eq!(relay(&one).await.map(drop), Err(Problem::Storage(ErrorKind::Unavailable)));
+    assert_eq!(relays.running(), 0, "its storage failed");
+    let mut body = relay(&one).await.unwrap();
+    let mut left = film.len();
+    while left > 0 {
+        left -= body.next().await.unwrap().unwrap().len();
+    }
+    assert!(body.next().await.is_none());
+    assert_eq!(relay(&one).await.map(rest).unwrap().await.unwrap(), film, "while a client that has all of it is there");
+    // Waiting for a seat on the way takes none.
+    let held = relay(&one).await.unwrap();
+    assert!(relay(&one).now_or_never().is_none());
+    drop(held);
+    assert_eq!(relays.running(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use davmux_driver_testkit::{Memory, Op};
+use davmux_driver_testkit::{Fault, Memory, Op};
 use davmux_tree::{Access, ErrorKind, Problem, Property, PropertyChange, Result, Rights, Transfer, Tree, View, When};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -140,6 +140,40 @@ async fn a_copy_is_of_what_is_seen_with_its_properties_alone() {
         let kept = async |place: &str| one.view.properties(&path(place)).await.unwrap().len();
         assert_eq!((kept("copy/open").await, kept("copy/secret/deep/mine").await), (1, 1));
         assert_eq!((kept("copy/secret").await, kept("copy/secret/file").await), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_does_not_look_into_what_is_not_seen_and_does_not_fail_with_it() {
+    let one = folders();
+    fill(&one.view, &["docs/open", "docs/secret/in/file", "docs/secret/way/mine", "docs/secret/way/in/file"]).await;
+    let rules = [HIDDEN, ("/docs/secret/way", Access::ReadOnly), ("/docs/secret/way/in", Access::None)];
+    let view = seen(&one.tree, Access::ReadWrite, &rules);
+    for hidden in ["docs/secret/in", "docs/secret/way/in"] {
+        one.faulty.on(Op::List).at(&path(hidden)).every().fault(Fault::Before(ErrorKind::Denied));
+    }
+    assert_eq!(told(&copy(&view, "docs", "copy").await.unwrap().failed), []);
+    one.faulty.heal();
+    let copied: Vec<_> = all(&one.view, "copy").await.unwrap().into_keys().collect();
+    assert_eq!(copied, ["copy/open", "copy/secret", "copy/secret/way", "copy/secret/way/mine"]);
+}
+
+#[tokio::test]
+async fn a_file_that_takes_the_place_of_a_folder_on_the_way_is_not_copied() {
+    for (one, last) in both().into_iter().zip([Op::Rename, Op::Delete]) {
+        fill(&one.view, &["docs/secret/mine", "other/file"]).await;
+        let view = seen(&one.tree, Access::ReadWrite, &[HIDDEN, ("/docs/secret/mine", Access::ReadOnly)]);
+        // Another user's change is under way when the folder is looked at.
+        let gate = one.faulty.on(last).gate();
+        let owner = one.view.clone();
+        let replaced = tokio::spawn(async move { copy(&owner, "other/file", "docs/secret").await });
+        gate.reached().await;
+        let copied = tokio::spawn(async move { copy(&view, "docs/secret", "to").await });
+        settle().await;
+        gate.open();
+        replaced.await.unwrap().unwrap();
+        assert_eq!(problem(copied.await.unwrap()), Problem::NotFound);
+        assert_eq!(names(&one.view, "").await.unwrap(), ["docs", "other"]);
     }
 }
 

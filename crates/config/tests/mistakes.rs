@@ -131,6 +131,11 @@ fn a_header_that_names_the_user_needs_a_trusted_proxy() {
     server("anonymous: read-only, identity_header: X-Remote-User", "2:32", "trusted_proxies");
     let taken = "anonymous: read-only, identity_header: Authorization, trusted_proxies: 10.0.0.1";
     server(taken, "2:49", "such as X-Remote-User");
+    for everybody in ["0.0.0.0/0", "\"::/0\""] {
+        let keys =
+            format!("anonymous: read-only, identity_header: X-Remote-User, trusted_proxies: [10.0.0.1, {everybody}]");
+        server(&keys, "2:32", "anybody be any user");
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
     let usual = Server::default();
     let Some(pair) = pair else { return Some(usual) };
     let section = walk.section(&pair.node, "server", keys::SERVER)?;
+    let trusted_proxies = trusted_proxies(&section);
     Some(Server {
         listen: listen(&section).unwrap_or(usual.listen),
         socket_mode: section.parsed("socket_mode", "three or four octal digits in quotes, such as \"0660\"", mode),
@@ -61,8 +62,8 @@ pub(crate) fn server<'a>(walk: &'a Walk<'a>, pair: Option<&'a Pair>) -> Option<S
             .and_then(|text| tree_path(&section, "base_path", text))
             .unwrap_or(usual.base_path),
         http2: section.flag("http2").unwrap_or(usual.http2),
-        trusted_proxies: trusted_proxies(&section),
-        identity_header: identity_header(&section),
+        identity_header: identity_header(&section, &trusted_proxies),
+        trusted_proxies,
         state_dir: section.text("state_dir").map(|text| walk.resolve(text.as_str())),
         upload_memory: section
             .parsed("upload_memory", "a size of 8MiB or more, such as 256MiB", |text| {
@@ -128,13 +129,20 @@ fn listen(section: &Section<'_>) -> Option<Vec<Listen>> {
     Some(addresses)
 }
 
-fn identity_header(section: &Section<'_>) -> Option<HeaderName> {
+fn identity_header(section: &Section<'_>, trusted_proxies: &[IpNet]) -> Option<HeaderName> {
     let header =
         section.parsed("identity_header", "the name of a header of its own, such as X-Remote-User", |text| {
             davmux_server::identity_header(text)
         })?;
+    let at = section.pair("identity_header").map_or(section.at, |pair| pair.at);
+    if trusted_proxies.iter().any(|network| network.prefix_len() == 0) {
+        section.walk.mistake(
+            at,
+            "`trusted_proxies` holds every address, so `identity_header` would let anybody be any user: name the proxy \
+             alone there",
+        );
+    }
     if section.one_or_many("trusted_proxies").is_none_or(<[_]>::is_empty) {
-        let at = section.pair("identity_header").map_or(section.at, |pair| pair.at);
         section.walk.mistake(
             at,
             "`identity_header` counts from proxies in `trusted_proxies` only, and there are none: name the proxy there",

@@ -2,13 +2,14 @@
 //!
 //! A network drive sends its password with each request, and one argon2 hash costs more than serving a thousand requests.
 //! So a password that was right is remembered for a minute under a keyed hash: HMAC-SHA256 with a key that is made anew
-//! with the users, over the name and the password. Neither a password nor a hash that could be attacked is kept, and how
+//! with the process, over the name and the password. Neither a password nor a hash that could be attacked is kept, and how
 //! long a look into the memory takes tells nothing to one who does not know the key. After the minute the keyed hash still
 //! tells that these credentials were right before: they are hashed again, but past everything that holds guesses back.
 //!
 //! Wrong ones are remembered in the same way and for longer: a drive with an old password sends it with each request too,
 //! and is one guess, not thousands. What is right and what is wrong cannot change while these users stand; a reload makes
-//! other [`Credentials`], which know nothing of what the former ones saw.
+//! other [`Credentials`], which know of the former ones only what was right for a user whose password stays: otherwise a
+//! reload while somebody guesses would hold back every drive.
 //!
 //! Requests that bring the same credentials from the same place at the same time wait for one hash. How many are hashed at
 //! a time, who waits and who is told to come back is decided in `guessing.rs`.
@@ -107,6 +108,7 @@ struct Account {
 }
 
 /// How a password is known.
+#[derive(PartialEq)]
 enum Secretly {
     Hash(Box<PasswordHash>),
     Plain(Secret),
@@ -130,10 +132,15 @@ enum Memory {
 }
 
 impl Credentials {
-    pub(crate) fn new(users: &[User]) -> Result<Arc<Self>> {
-        let key: [u8; 32] = rand::random();
+    /// Those of `users`. Of the `former` ones what was right is still known.
+    pub(crate) fn new(users: &[User], former: Option<&Self>) -> Result<Arc<Self>> {
+        let key = match former {
+            Some(former) => former.key.clone(),
+            None => Hmac::new_from_slice(&rand::random::<[u8; 32]>())
+                .map_err(|error| Error::Hash { detail: error.to_string() })?,
+        };
         let mut credentials = Self {
-            key: Hmac::new_from_slice(&key).map_err(|error| Error::Hash { detail: error.to_string() })?,
+            key,
             accounts: HashMap::new(),
             hashed: Vec::new(),
             tokens: HashMap::new(),
@@ -142,6 +149,12 @@ impl Credentials {
         };
         for user in users {
             credentials.add(user)?;
+        }
+        for (name, former) in former.iter().flat_map(|former| &former.accounts) {
+            if let Some(account) = credentials.accounts.get_mut(name).filter(|now| now.password == former.password) {
+                let right = former.right.read().unwrap_or_else(PoisonError::into_inner);
+                account.right = RwLock::new(*right);
+            }
         }
         Ok(Arc::new(credentials))
     }

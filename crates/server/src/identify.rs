@@ -51,9 +51,10 @@ impl Identified {
 }
 
 impl Entry {
-    pub(crate) fn new(options: &Options) -> Result<Self> {
+    /// `former`: what this takes the place of.
+    pub(crate) fn new(options: &Options, former: Option<&Self>) -> Result<Self> {
         Ok(Self {
-            credentials: Credentials::new(&options.users)?,
+            credentials: Credentials::new(&options.users, former.map(|former| &*former.credentials))?,
             anonymous: options.anonymous != Anonymous::None,
             identity_header: options.identity_header.clone(),
         })

@@ -109,7 +109,7 @@ impl fmt::Debug for Password {
 }
 
 /// A text that no log shows.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {

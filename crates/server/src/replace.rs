@@ -120,7 +120,8 @@ impl<A: Application> Handle<A> {
             }
         }
         options.check_reach(listen.iter().flat_map(Listening::inherited))?;
-        let served = Served::new(options, application).await?;
+        let former = self.service.current.load_full();
+        let served = Served::new(options, application, Some(&former)).await?;
         let removed = there.into_iter().map(|there| there.named).collect();
         Ok(Prepared { handle: self.clone(), served, added, listen, removed })
     }

@@ -76,7 +76,7 @@ impl Server {
         options.check_reach(listen.iter().flat_map(Listening::inherited))?;
         let metrics: Arc<Metrics> = Arc::default();
         let service = Arc::new(Service {
-            current: ArcSwap::from_pointee(Served::new(options, application).await?),
+            current: ArcSwap::from_pointee(Served::new(options, application, None).await?),
             guessing: Arc::new(Guessing::new(Arc::clone(&metrics.auth_failures))),
             load: Arc::new(Load::new(Arc::clone(&metrics))),
             metrics,

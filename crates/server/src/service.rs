@@ -55,9 +55,9 @@ pub(crate) struct Served<A> {
 }
 
 impl<A> Served<A> {
-    /// Everything in the options but the addresses. They have been checked.
-    pub(crate) async fn new(options: Options, application: A) -> Result<Self, Error> {
-        let entry = Entry::new(&options)?;
+    /// Everything in the options but the addresses. They have been checked. `former`: what this takes the place of.
+    pub(crate) async fn new(options: Options, application: A, former: Option<&Self>) -> Result<Self, Error> {
+        let entry = Entry::new(&options, former.map(|former| &former.entry))?;
         let tls = match options.tls {
             Some(files) => Some(Arc::new(Tls::load(files, options.http2).await?)),
             None => None,

@@ -30,7 +30,7 @@ struct Door {
 
 impl Door {
     fn new(users: &[User]) -> Self {
-        Self { credentials: Credentials::new(users).unwrap(), guessing: Arc::new(Guessing::new(Arc::default())) }
+        Self { credentials: Credentials::new(users, None).unwrap(), guessing: Arc::new(Guessing::new(Arc::default())) }
     }
 
     async fn from(&self, header: &HeaderValue, host: u32) -> Result<Login, NotLetIn> {
@@ -227,15 +227,30 @@ async fn a_changed_password_ends_the_memory_of_the_old_one() {
     assert_eq!(door.check(&new).await, refused(AuthFailure::WrongPassword));
     // As a reload does it: other credentials, the same guesses.
     let changed = [user("alice", Password::Hash(hash_password("looking:glass").unwrap()))];
-    door.credentials = Credentials::new(&changed).unwrap();
+    door.credentials = Credentials::new(&changed, Some(&door.credentials)).unwrap();
     assert_eq!(door.check(&old).await, refused(AuthFailure::WrongPassword));
     assert_eq!(door.check(&new).await, login("alice"));
     assert_eq!(door.failures(AuthFailure::WrongPassword), 2);
 }
 
 #[tokio::test]
+async fn a_reload_while_somebody_guesses_keeps_nobody_out_whose_password_stays() {
+    let known = users();
+    let mut door = Door::new(&known);
+    let right = basic("alice:wonder:land");
+    assert_eq!(door.check(&right).await, login("alice"));
+    let hashes = door.hashes();
+    door.credentials = Credentials::new(&known[..1], Some(&door.credentials)).unwrap();
+    assert_eq!((door.from(&right, 2).await, door.hashes()), (login("alice"), hashes), "it is believed for its minute");
+    // A user who went and came back is another one.
+    door.credentials = Credentials::new(&known[1..], Some(&door.credentials)).unwrap();
+    door.credentials = Credentials::new(&known, Some(&door.credentials)).unwrap();
+    assert_eq!((door.from(&right, 2).await, door.hashes()), (login("alice"), hashes + 1));
+}
+
+#[tokio::test]
 async fn the_memory_of_wrong_passwords_is_bounded() {
-    let credentials = Credentials::new(&users()).unwrap();
+    let credentials = Credentials::new(&users(), None).unwrap();
     let now = Instant::now();
     let digest = |n: usize| credentials.digest([b"", b"", &n.to_le_bytes()]);
     for n in 0..MOST_WRONG + 10 {
@@ -291,13 +306,13 @@ fn one_token_for_two_is_refused() {
     for user in &mut known {
         user.tokens = vec![Token { name: "t".into(), hash, expires: None }];
     }
-    assert!(matches!(Credentials::new(&known), Err(Error::Token { .. })));
+    assert!(matches!(Credentials::new(&known, None), Err(Error::Token { .. })));
 }
 
 #[test]
 fn an_unusable_hash_is_refused_and_not_shown() {
     for text in ["", "hunter2", "$2b$12$hunter2", "$pbkdf2-sha256$i=1$aHVudGVyMg$aHVudGVyMg", "$argon2id$v=19$m=1"] {
-        let error = Credentials::new(&[user("eve", Password::Hash(text.into()))]).unwrap_err();
+        let error = Credentials::new(&[user("eve", Password::Hash(text.into()))], None).unwrap_err();
         assert!(matches!(error, Error::PasswordHash { .. }), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("unter2"), "{error}");
     }
@@ -305,7 +320,7 @@ fn an_unusable_hash_is_refused_and_not_shown() {
 
 #[test]
 fn debug_output_shows_neither_key_nor_password() {
-    let credentials = Credentials::new(&users()).unwrap();
+    let credentials = Credentials::new(&users(), None).unwrap();
     assert!(!format!("{credentials:?}").contains("bäuer"));
 }
 

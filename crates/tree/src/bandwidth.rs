@@ -67,8 +67,23 @@ impl Gate {
             begins
         };
         if begins > now {
+            let waits = Waits { gate: self, turn };
             sleep_until(begins).await;
+            std::mem::forget(waits);
         }
+    }
+}
+
+/// A turn that was given and has not come: dropped with a request that went away, it is somebody else's.
+struct Waits<'a> {
+    gate: &'a Gate,
+    turn: Duration,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        let mut free = self.gate.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *free = free.and_then(|free| free.checked_sub(self.turn));
     }
 }
 

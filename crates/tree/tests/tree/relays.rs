@@ -172,6 +172,25 @@ async fn a_lost_connection_is_resumed_on_its_own_seat() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_go_away_while_they_wait_for_their_bytes_leave_their_turns_to_others() {
+    let memory = Memory::keys();
+    let bandwidth = Bandwidth { down: NonZeroU64::new(LENGTH as u64), up: None };
+    let one = one(bucket(&memory), memory, MountOptions { bandwidth, ..kept(KEPT) });
+    one.memory.plant("f", shorthand::pattern(LENGTH, 7));
+    let mut bodies = Vec::new();
+    for _ in 0..200 {
+        bodies.push(relay(&one).await.unwrap());
+    }
+    for body in &mut bodies {
+        let _waits = body.next().now_or_never();
+    }
+    drop(bodies);
+    let start = Instant::now();
+    rest(relay(&one).await.unwrap()).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2), "one second of bytes took {:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mount_reads_and_writes_no_faster_than_its_bandwidth() {
     const RATE: u64 = 100_000;
     let memory = Memory::keys();

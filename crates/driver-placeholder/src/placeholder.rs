@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Capabilities, Driver, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Page, Pages, ReadReply,
-    ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
+    Capabilities, Driver, Enters, Entry, Error, ErrorKind, Expect, Kind, Link, LinkRequest, Native, Page, Pages,
+    ReadReply, ReadRequest, RelPath, Removal, Result, Upload, Usage, When, WriteRequest,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -185,7 +185,11 @@ impl Driver for Placeholder {
     }
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {
-        let Native::Done(pages) = self.inner.list_tree(dir) else { return Native::Declined };
+        self.list_tree_in(dir, Arc::new(|_| true))
+    }
+
+    fn list_tree_in(&self, dir: &RelPath, enters: Enters) -> Native<Pages> {
+        let Native::Done(pages) = self.inner.list_tree_in(dir, enters) else { return Native::Declined };
         let (names, top) = (self.names.clone(), dir.clone());
         let mut folders = HashSet::new();
         Native::Done(

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use davmux_driver::{
-    Admin, Capabilities, CorsRule, Driver, Entry, Error, Expect, Finding, Link, LinkRequest, Native, Pages, ReadReply,
-    ReadRequest, RelPath, Removal, Report, Result, Upload, UploadInProgress, UploadPages, Usage, When, WriteRequest,
+    Admin, Capabilities, CorsRule, Driver, Enters, Entry, Error, Expect, Finding, Link, LinkRequest, Native, Pages,
+    ReadReply, ReadRequest, RelPath, Removal, Report, Result, Upload, UploadInProgress, UploadPages, Usage, When,
+    WriteRequest,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::uri::Scheme;
@@ -156,6 +157,10 @@ impl Driver for DogeCloud {
 
     fn list_tree(&self, dir: &RelPath) -> Native<Pages> {
         Native::Done(later(dir, &self.late, "list", S3::tree))
+    }
+
+    fn list_tree_in(&self, dir: &RelPath, _enters: Enters) -> Native<Pages> {
+        self.list_tree(dir)
     }
 
     async fn copy(&self, from: &Entry, to: &RelPath, when: &When) -> Result<Native<Entry>> {

@@ -17,10 +17,11 @@ fn an_import_to_standard_output_prints_no_secret_and_names_the_variables() {
     let (code, yaml, said) = run(&["import", "alist", OPENLIST]);
     assert_eq!(code, Some(0), "{said}");
     assert!(yaml.contains("secret_access_key: ${FILMS_SECRET_ACCESS_KEY}"), "{yaml}");
-    for secret in ["operator secret", "token secret", "session-secret", "secret/With"] {
+    for secret in ["operator secret", "token secret", "session-secret", "secret/With", "admin-token"] {
         assert!(!yaml.contains(secret) && !said.contains(secret), "{secret}");
     }
     assert!(said.contains("set ") && said.contains("FILMS_SECRET_ACCESS_KEY") && said.contains("--secrets"), "{said}");
+    assert!(yaml.contains("proxy_token: ${PROXY_TOKEN}"), "{yaml}");
     assert!(said.contains("not taken over: storage /drive (GoogleDrive)"), "{said}");
 }
 

@@ -3,6 +3,7 @@
 //! The file: OpenListTeam/OpenList-Frontend `src/pages/manage/backup-restore.tsx`. What is in it: `internal/model/storage.go`,
 //! `user.go`, `meta.go` and `drivers/{s3,local,uss}/meta.go` of AlistGo/alist and OpenListTeam/OpenList.
 
+mod proxies;
 mod storages;
 mod users;
 
@@ -43,8 +44,10 @@ pub fn alist(text: &str, new_password: &mut dyn FnMut() -> Secret) -> Result<Imp
     }
     let program = program(&backup);
     let mut notes = Vec::new();
-    let mounts: Vec<_> =
-        objects(&backup, "storages").filter_map(|storage| storages::mount(storage, program, &mut notes)).collect();
+    let mut proxies = proxies::Proxies::new(&backup);
+    let mounts: Vec<_> = objects(&backup, "storages")
+        .filter_map(|storage| storages::mount(storage, program, &mut proxies, &mut notes))
+        .collect();
     if mounts.is_empty() {
         return Err(Error::NoMounts(notes));
     }
@@ -63,7 +66,7 @@ pub fn alist(text: &str, new_password: &mut dyn FnMut() -> Secret) -> Result<Imp
         Program::OpenList => "a backup of OpenList",
         Program::Unknown => "a backup of AList or OpenList",
     };
-    Ok(Imported { source, anonymous, users, mounts, notes })
+    Ok(Imported { source, anonymous, proxy_token: proxies.token_in_use(), users, mounts, notes })
 }
 
 /// OpenList tells its commit with its version, and counts from 4 on; AList's versions are bare and begin with 3

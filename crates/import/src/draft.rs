@@ -91,6 +91,8 @@ pub struct Imported {
     pub(crate) source: &'static str,
     /// `anonymous`, and a comment beside it.
     pub(crate) anonymous: (&'static str, &'static str),
+    /// What a download proxy asks with, and what signs its links.
+    pub(crate) proxy_token: Option<Secret>,
     pub(crate) users: Vec<Entry>,
     pub(crate) mounts: Vec<Entry>,
     pub(crate) notes: Vec<Note>,
@@ -148,6 +150,10 @@ impl Imported {
         out.line(1, "state_dir: state");
         let (anonymous, why) = self.anonymous;
         out.line(1, &format!("anonymous: {anonymous}{}{why}", if why.is_empty() { "" } else { " # " }));
+        if let Some(token) = &self.proxy_token {
+            let token = out.secret("", "proxy_token", token);
+            out.line(1, &format!("proxy_token: {token}"));
+        }
         out.entries("users", &self.users);
         out.entries("mounts", &self.mounts);
         Rendered { yaml: out.yaml, variables: out.variables }
@@ -314,13 +320,14 @@ mod tests {
         let imported = Imported {
             source: "a test",
             anonymous: ("none", ""),
+            proxy_token: Some(Secret::new("x")),
             users: Vec::new(),
             mounts: vec![entry("/a-b"), entry("/a/b"), entry("/电影"), entry("/电视")],
             notes: Vec::new(),
         };
         let names: Vec<String> =
             imported.render(Secrets::InVariables).variables.into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["A_B_PASSWORD", "A_B_PASSWORD_2", "PASSWORD", "PASSWORD_2"]);
+        assert_eq!(names, ["PROXY_TOKEN", "A_B_PASSWORD", "A_B_PASSWORD_2", "PASSWORD", "PASSWORD_2"]);
         assert!(!format!("{imported:?}").contains("\"x\""), "no secret in Debug");
     }
 

@@ -94,12 +94,13 @@ fn a_bucket_has_what_it_had_and_no_more() {
             "sign_url_expire: 168h",
             "link_disposition: attachment",
             "user_agent: x/1",
-            "read: relay",
+            "read: proxy_url",
+            "proxy_url: https://proxy.example.com",
             "list_cache: 10080m",
         ]
     );
     let why = note(&imported, "storage /minio").join("; ");
-    for part in ["200 hours", "https://proxy.example.com:", "single folders"] {
+    for part in ["200 hours", "single folders"] {
         assert!(why.contains(part), "{part}: {why}");
     }
     let film = lines(&yaml, "/电影");
@@ -114,6 +115,75 @@ fn a_bucket_has_what_it_had_and_no_more() {
         assert!(film.iter().any(|found| found == line), "{line}: {film:?}");
     }
     assert!(!film.iter().any(|line| line.starts_with("region") || line.starts_with("sign_url_expire")), "{film:?}");
+}
+
+/// The backup with the storage `/minio`, read through a proxy, and the token changed.
+fn proxied(token: Option<&str>, change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>)) -> Imported {
+    let mut backup: serde_json::Value = serde_json::from_str(OPENLIST).unwrap();
+    let settings = backup["settings"].as_array_mut().unwrap();
+    match token {
+        None => settings.retain(|setting| setting["key"] != "token"),
+        Some(token) => settings.iter_mut().find(|setting| setting["key"] == "token").unwrap()["value"] = token.into(),
+    }
+    let storages = backup["storages"].as_array_mut().unwrap();
+    let minio = storages.iter_mut().find(|storage| storage["mount_path"] == "/minio").unwrap();
+    change(minio.as_object_mut().unwrap());
+    imported(&backup.to_string())
+}
+
+#[test]
+fn a_download_proxy_is_kept_with_the_token_that_it_knows() {
+    let kept = imported(OPENLIST);
+    let config = config(&kept, Secrets::InFile);
+    let urls: Vec<_> =
+        config.mounts.iter().filter_map(|mount| Some((mount.path.to_string(), mount.proxy_url.as_ref()?))).collect();
+    assert_eq!(urls.len(), 1);
+    assert_eq!((urls[0].0.as_str(), urls[0].1.to_string().as_str()), ("/minio", "https://proxy.example.com"));
+    let token = "openlist-0b54a7a3-6f0e-4b0c-9d3a-1f5e2c7d8a90-admin-token-of-64-letters";
+    assert!(config.server.proxy.unwrap().tokens.hold(token.as_bytes()));
+    let beside = kept.render(Secrets::InVariables);
+    assert!(beside.yaml.contains("  proxy_token: ${PROXY_TOKEN}\n"), "{}", beside.yaml);
+    assert!(beside.variables.iter().any(|(name, secret)| name == "PROXY_TOKEN" && secret.reveal() == token));
+    assert!(!note(&kept, "storage /minio").join("").contains("proxy"), "nothing is lost: {:?}", kept.notes());
+    let unneeded = proxied(Some(token), |storage| {
+        storage["webdav_policy"] = "native_proxy".into();
+    });
+    assert!(!unneeded.render(Secrets::InFile).yaml.contains("proxy_token"), "only where a mount needs it");
+}
+
+#[test]
+fn a_download_proxy_that_cannot_be_kept_is_told_and_reads_are_relayed() {
+    const URL: &str = "https://proxy.example.com";
+    let good = "a".repeat(32);
+    let set = |key: &'static str, value: serde_json::Value| {
+        move |storage: &mut serde_json::Map<String, serde_json::Value>| {
+            storage.insert(key.to_owned(), value);
+        }
+    };
+    let same = || set("webdav_policy", "use_proxy_url".into());
+    for (imported, part, names) in [
+        (proxied(None, same()), "does not hold the token", true),
+        (proxied(Some(""), same()), "does not hold the token", true),
+        (proxied(Some(&good[1..]), same()), "fewer than 32", true),
+        (proxied(Some(&format!("{good} {good}")), same()), "a space", true),
+        (proxied(Some(&format!("{good}\u{e4}")), same()), "not ASCII", true),
+        (proxied(Some(&good), set("disable_proxy_sign", true.into())), "without a signature", true),
+        (proxied(Some(&good), set("down_proxy_sign", false.into())), "without a signature", true),
+        (proxied(Some(&good), set("down_proxy_url", "".into())), "missing", false),
+        (proxied(Some(&good), set("down_proxy_url", "https://me:word@dl.example.com".into())), "password", false),
+    ] {
+        let why = note(&imported, "storage /minio").join("; ");
+        assert!(why.contains(part) && why.contains("relayed"), "{part}: {why}");
+        assert_eq!(why.contains(URL), names, "{why}");
+        let yaml = imported.render(Secrets::InFile).yaml;
+        assert!(lines(&yaml, "/minio").contains(&"read: relay".to_owned()), "{part}: {yaml}");
+        for absent in ["proxy_url:", "proxy_token:", &good[1..], "me:word"] {
+            assert!(!yaml.contains(absent), "{part}, {absent}: {yaml}");
+        }
+        config(&imported, Secrets::InFile);
+    }
+    let kept = proxied(Some(&good), same());
+    assert!(kept.render(Secrets::InFile).yaml.contains(&format!("proxy_token: {good}")));
 }
 
 #[test]
@@ -158,7 +228,7 @@ fn what_is_not_taken_over_is_told_and_stands_in_the_file() {
     for told in imported.notes() {
         assert!(yaml.contains(&format!("# * {told}\n")), "{told}");
     }
-    for secret in ["google secret", "meta secret", "admin-token"] {
+    for secret in ["google secret", "meta secret"] {
         assert!(!yaml.contains(secret), "{secret}");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::proxies::Proxies;
 use super::{Object, Program, flag, number, place, string};
 use crate::draft::{Entry, Note, Value};
 
@@ -9,7 +10,7 @@ const LONGEST_LINK: i64 = 7 * 24;
 const LONGEST_CACHE: i64 = 7 * 24 * 60;
 
 /// One of `storages`; `None`, with a note, where it cannot be taken over.
-pub(super) fn mount(storage: &Object, program: Program, notes: &mut Vec<Note>) -> Option<Entry> {
+pub(super) fn mount(storage: &Object, program: Program, proxies: &mut Proxies, notes: &mut Vec<Note>) -> Option<Entry> {
     let path = place(&string(storage, "mount_path"));
     let driver = string(storage, "driver");
     let what = format!("storage {path} ({driver})");
@@ -45,7 +46,9 @@ pub(super) fn mount(storage: &Object, program: Program, notes: &mut Vec<Note>) -
         }
     }
     if driver != "Local" {
-        served(&mut entry, storage, &mut lost);
+        served(&mut entry, storage, proxies, &mut lost);
+    } else if string(storage, "webdav_policy") == "use_proxy_url" {
+        lost.push("its download proxy: a folder has no links that it could fetch, so reads come from here".to_owned());
     }
     for why in lost {
         note(&why);
@@ -170,10 +173,10 @@ fn local(entry: &mut Entry, addition: &Object, lost: &mut Vec<String>) {
 }
 
 /// How a storage behind a network is served.
-fn served(entry: &mut Entry, storage: &Object, lost: &mut Vec<String>) {
+fn served(entry: &mut Entry, storage: &Object, proxies: &mut Proxies, lost: &mut Vec<String>) {
     match string(storage, "webdav_policy").as_str() {
         "native_proxy" => entry.set("read", "relay"),
-        "use_proxy_url" => proxied(entry, storage, lost),
+        "use_proxy_url" => proxies.read(entry, storage, lost),
         // Everybody is redirected there, whether they can follow or not.
         "302_redirect" => {
             entry.comment("`read: redirect` would redirect everybody, as before; `auto` those whom it works for.")
@@ -190,13 +193,6 @@ fn served(entry: &mut Entry, storage: &Object, lost: &mut Vec<String>) {
     if !string(storage, "custom_cache_policies").is_empty() {
         lost.push("how long listings of single folders are kept: one time counts for all".to_owned());
     }
-}
-
-fn proxied(entry: &mut Entry, storage: &Object, lost: &mut Vec<String>) {
-    // The first line counts (server/common/proxy.go).
-    let url = string(storage, "down_proxy_url").lines().next().unwrap_or_default().trim().to_owned();
-    lost.push(format!("its download proxy {url}: reads are relayed from here instead"));
-    entry.set("read", "relay");
 }
 
 fn root(entry: &mut Entry, addition: &Object) {

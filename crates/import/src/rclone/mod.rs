@@ -87,7 +87,7 @@ pub fn rclone(text: &str, buckets: &[String]) -> Result<Imported, Error> {
         return Err(Error::NoMounts(notes));
     }
     let anonymous = ("read-only", "rclone.conf knows no users: add some before this listens beyond this machine");
-    Ok(Imported { source: "an rclone.conf", anonymous, users: Vec::new(), mounts, notes })
+    Ok(Imported { source: "an rclone.conf", anonymous, proxy_token: None, users: Vec::new(), mounts, notes })
 }
 
 fn joined(name: &str, below: &str) -> String {

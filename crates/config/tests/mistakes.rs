@@ -198,6 +198,8 @@ fn wrong_mounts() {
     let mount = |mount: &str, at: &str, part: &str| only(&format!("version: 1\nmounts:\n  - {mount}\n"), at, part);
     mount("{path: /a}", "3:5", "has no `driver`, and needs one: local or s3 or upyun");
     mount("{path: /a, driver: ftp}", "3:24", "is not one of local, s3, upyun");
+    mount("{path: /a, driver: locla}", "3:24", "; did you mean `local`?");
+    mount("{path: /a, driver: S3}", "3:24", "; did you mean `s3`?");
     mount("{path: /a, drvier: local}", "3:5", "`drvier` in line 3 is an unknown key");
     mount("{driver: local, root_folder_path: .}", "3:5", "has no `path`");
     mount("{path: /a//b, driver: local, root_folder_path: .}", "3:12", "two slashes");

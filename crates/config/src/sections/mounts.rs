@@ -98,7 +98,11 @@ fn driver(walk: &Walk<'_>, node: &Node) -> Option<&'static Driver> {
             Some(word) => {
                 format!("is not in this build; `cargo build --release --features {word}` makes one that has it")
             }
-            None => format!("is not one of {}", words(", ")),
+            None => {
+                let meant = nearest(text.as_str(), DRIVERS.iter().map(|driver| driver.word));
+                let hint = meant.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default();
+                format!("is not one of {}{hint}", words(", "))
+            }
         };
         walk.mistake(text.at, format!("driver: {} {why}", text.shown()));
     }

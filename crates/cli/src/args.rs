@@ -85,6 +85,9 @@ pub(crate) enum Command {
         /// How long the link works, 1s to 7d; a bare number is hours. By default `sign_url_expire` of the mount.
         #[arg(long, value_name = "DURATION", value_parser = link_life)]
         expire: Option<Duration>,
+        /// The storage's own link, where the mount is read through a download proxy.
+        #[arg(long)]
+        direct: bool,
         /// One JSON object on standard output, for programs.
         #[arg(long)]
         json: bool,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use davmux_config::{Config, Mount, Storage};
 use davmux_driver::Native;
-use davmux_tree::{Access, ErrorKind, Problem, TreePath, View};
+use davmux_tree::{Access, ErrorKind, LinkTo, Problem, TreePath, View};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -18,6 +18,7 @@ pub(crate) async fn link(
     file: &Path,
     path: &TreePath,
     expire: Option<Duration>,
+    to: LinkTo,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let config = Config::load(file)?;
@@ -25,7 +26,7 @@ pub(crate) async fn link(
     let view = View::new(tree, TreePath::root(), Access::ReadOnly);
     let rel = path.below(&TreePath::root()).context("this is no path of the tree")?;
     let asked = SystemTime::now();
-    let link = match view.link(&rel, expire).await {
+    let link = match view.link(&rel, expire, to).await {
         Ok(Native::Done(link)) => link,
         Ok(Native::Declined) => anyhow::bail!("{path}: {}", without_links(&config, path)),
         Err(error) if error.problem() == Problem::Storage(ErrorKind::IsDir) => {
@@ -34,6 +35,9 @@ pub(crate) async fn link(
         Err(error) if error.is_not_found() => anyhow::bail!("{path}: nothing is there"),
         Err(error) => return Err(error.into()),
     };
+    if to == LinkTo::Clients && mount(&config, path).is_some_and(|mount| mount.options.proxy.is_some()) {
+        eprintln!("leads to the download proxy of the mount; --direct prints the storage's own link");
+    }
     let life = link.expires_at.map(|end| (end, end.duration_since(asked).unwrap_or_default()));
     let until = life.map(|(end, _)| OffsetDateTime::from(end).format(&Rfc3339)).transpose()?;
     match (life, &until) {
@@ -62,10 +66,14 @@ pub(crate) async fn link(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The mount that a path lies in.
+fn mount<'a>(config: &'a Config, path: &TreePath) -> Option<&'a Mount> {
+    config.mounts.iter().filter(|mount| path.is_within(&mount.path)).max_by_key(|mount| mount.path.depth())
+}
+
 /// Why there is no link, and what to give instead.
 fn without_links(config: &Config, path: &TreePath) -> String {
-    let mount = config.mounts.iter().filter(|mount| path.is_within(&mount.path)).max_by_key(|mount| mount.path.depth());
-    let why = match mount.map(|Mount { storage, .. }| storage) {
+    let why = match mount(config, path).map(|Mount { storage, .. }| storage) {
         Some(Storage::Local(_)) => "a file in a local folder has no link",
         Some(Storage::S3(_)) => {
             "objects that are encrypted with a customer key have no links, which could not carry it"

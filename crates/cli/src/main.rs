@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
+use davmux_tree::LinkTo;
 
 use args::{Args, Command};
 
@@ -49,9 +50,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::HashPassword { token: false } => password::hash_password(),
         Command::HashPassword { token: true } => password::new_token(),
         Command::Import { from } => import::import(from),
-        Command::Link { file, path, expire, json } => {
+        Command::Link { file, path, expire, direct, json } => {
             let file = file.unwrap_or_else(|| "mounts.yaml".into());
-            runtime()?.block_on(link::link(&file, &path, expire, json))
+            let to = if direct { LinkTo::Storage } else { LinkTo::Clients };
+            runtime()?.block_on(link::link(&file, &path, expire, to, json))
         }
         Command::Schema => generated::schema(),
         Command::Completions { shell } => generated::completions(shell),

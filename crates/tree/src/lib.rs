@@ -66,6 +66,7 @@ pub use error::{Error, Problem, Result};
 pub use health::Health;
 pub use index::Indexed;
 pub use junk::Junk;
+pub use linking::LinkTo;
 pub use listing::Listing;
 pub use metrics::{Metrics, MountMetrics};
 pub use mounts::{Mount, MountOptions};

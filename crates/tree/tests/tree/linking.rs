@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use davmux_driver_testkit::Memory;
-use davmux_tree::{Access, ErrorKind, Mount, MountOptions, Native, Problem, Tree, TreeOptions, View};
+use davmux_tree::{Access, ErrorKind, LinkTo, Mount, MountOptions, Native, Problem, Tree, TreeOptions, View};
 
 use crate::support::*;
 
@@ -26,7 +26,9 @@ async fn a_link_lives_as_long_as_it_was_asked_for_or_as_the_mount_says() {
     let view = view(linking());
     for (asked, seconds) in [(None, 3600), (Some(Duration::from_secs(60)), 60)] {
         let before = SystemTime::now();
-        let Native::Done(link) = view.link(&path("m/file"), asked).await.unwrap() else { panic!("no link") };
+        let Native::Done(link) = view.link(&path("m/file"), asked, LinkTo::Clients).await.unwrap() else {
+            panic!("no link")
+        };
         let after = SystemTime::now();
         let (end, life) = (link.expires_at.unwrap(), Duration::from_secs(seconds));
         assert!((before + life..=after + life).contains(&end));
@@ -37,15 +39,18 @@ async fn a_link_lives_as_long_as_it_was_asked_for_or_as_the_mount_says() {
 async fn only_a_file_that_is_there_has_a_link() {
     let view = view(linking());
     for nothing in ["m/none", "elsewhere"] {
-        assert!(view.link(&path(nothing), None).await.unwrap_err().is_not_found(), "{nothing}");
+        assert!(view.link(&path(nothing), None, LinkTo::Clients).await.unwrap_err().is_not_found(), "{nothing}");
     }
     for folder in ["", "m"] {
-        let error = view.link(&path(folder), None).await.unwrap_err();
+        let error = view.link(&path(folder), None, LinkTo::Clients).await.unwrap_err();
         assert_eq!(error.problem(), Problem::Storage(ErrorKind::IsDir), "{folder:?}");
     }
 }
 
 #[tokio::test]
 async fn a_storage_without_links_says_so() {
-    assert!(matches!(view(Memory::keys()).link(&path("m/file"), None).await.unwrap(), Native::Declined));
+    assert!(matches!(
+        view(Memory::keys()).link(&path("m/file"), None, LinkTo::Clients).await.unwrap(),
+        Native::Declined
+    ));
 }

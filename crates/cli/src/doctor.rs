@@ -13,6 +13,7 @@ use davmux_config::{Config, Mount};
 use davmux_driver::{
     Administered, Entry, ErrorKind, Finding, LinkRequest, Native, Outcome, RelPath, Report, UploadInProgress,
 };
+use davmux_proxy::{BaseUrl, Knock, knock};
 use davmux_tree::{Requester, TreePath, foresee};
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
@@ -89,6 +90,9 @@ async fn examine(config: &Config, mount: &Mount, paper: &Paper) {
         uploads(&*storage, paper).await;
         clients(config, mount, &*storage, paper).await;
     }
+    if let Some(proxy) = mount.proxy_url.as_ref().filter(|_| !paper.is_stopped()) {
+        download_proxy(proxy, paper).await;
+    }
 }
 
 /// The uploads in progress, whoever began them.
@@ -136,7 +140,29 @@ fn age_of(age: Duration) -> String {
     }
 }
 
-/// Who would be redirected to the bucket, and who would get the bytes from here.
+/// Whether the download proxy is there.
+async fn download_proxy(proxy: &BaseUrl, paper: &Paper) {
+    const TOPIC: &str = "download proxy";
+    const START: &str = "start `davmux proxy` there, or put `proxy_url` right (docs/download-proxy.md); until then the reads of those \
+                         who are redirected fail, and `read: relay` serves them from here";
+    paper.begins(TOPIC);
+    paper.found(match knock(proxy).await {
+        Ok(Knock::Refused) => Finding::works(TOPIC, format!("{proxy} answers, and refuses a wrong signature")),
+        Ok(Knock::Opened) => {
+            let seen = format!(
+                "{proxy} answers a wrong signature with 200: it is no download proxy, or gives out to everybody"
+            );
+            Finding::fails(TOPIC, seen).advise(START)
+        }
+        Ok(Knock::Strange(status)) => {
+            let seen = format!("{proxy} answers a wrong signature with {status}, and a download proxy with 401 or 403");
+            Finding::fails(TOPIC, seen).advise(START)
+        }
+        Err(why) => Finding::fails(TOPIC, format!("{proxy} does not answer this machine: {why}")).advise(START),
+    });
+}
+
+/// Who would be redirected, to the bucket or the download proxy, and who would get the bytes from here.
 async fn clients(config: &Config, mount: &Mount, storage: &dyn Administered, paper: &Paper) {
     const TOPIC: &str = "redirects";
     let Ok(file) = RelPath::root().child("film.mkv").map(|path| Entry::file(path, 1 << 30)) else { return };
@@ -146,13 +172,26 @@ async fn clients(config: &Config, mount: &Mount, storage: &dyn Administered, pap
         Ok(Native::Declined) => return paper.found(Finding::works(TOPIC, "everything is relayed: there are no links")),
         Err(error) => return paper.found(Finding::fails(TOPIC, format!("no link can be made: {}", chain(error)))),
     };
-    let host = link.url.host().unwrap_or_default();
+    let storage_host = link.url.host().unwrap_or_default().to_owned();
+    let proxied = mount.options.proxy.as_ref();
+    let proxied =
+        proxied.and_then(|proxy| proxy.link(&mount.path.join(&file.path), SystemTime::now(), mount.options.link_life));
+    let (link, hosts, key) = match proxied {
+        Some(link) => {
+            let hosts = format!(
+                "links lead to the download proxy {}, which fetches from {storage_host}",
+                link.url.authority().map_or("", |authority| authority.as_str())
+            );
+            (link, hosts, "proxy_url")
+        }
+        None => (link, format!("links name {storage_host}"), "custom_host"),
+    };
     let networks = [
         ("this machine", IpAddr::from(Ipv4Addr::LOCALHOST)),
         ("a private network", IpAddr::from(Ipv4Addr::new(192, 168, 0, 10))),
         ("the internet", IpAddr::from(Ipv4Addr::new(198, 51, 100, 10))),
     ];
-    let mut seen = format!("links name {host}. GET of a large file over http:");
+    let mut seen = format!("{hosts}. GET of a large file over http:");
     let mut anybody = false;
     for (from, peer) in networks {
         let mut redirected = Vec::new();
@@ -183,7 +222,7 @@ async fn clients(config: &Config, mount: &Mount, storage: &dyn Administered, pap
         seen.push_str("\n    a client that speaks https is never sent to this http host");
     }
     let finding = Finding::works(TOPIC, seen);
-    paper.found(if anybody { finding } else { finding.advise("`custom_host` names a host that clients can reach") });
+    paper.found(if anybody { finding } else { finding.advise(format!("`{key}` names a host that clients can reach")) });
 }
 
 async fn abort(config: &Config, mounts: Vec<&Mount>, ids: &[String]) -> anyhow::Result<ExitCode> {

@@ -23,6 +23,7 @@ pub mod api;
 mod backend;
 mod conditions;
 mod davmux;
+mod knock;
 mod relay;
 mod secrets;
 mod signature;
@@ -31,6 +32,7 @@ mod url;
 mod worker;
 
 pub use backend::NoRoots;
+pub use knock::{Knock, Silent, knock};
 pub use secrets::{MOST_KEYS, SHORTEST, Tokens, WeakSecret};
 pub use signature::{BadSignature, SignKeys};
 pub use url::{BaseUrl, InvalidBaseUrl, Signed};

@@ -41,6 +41,8 @@ mod metrics;
 mod promises;
 // The download proxy, both sides of it.
 mod proxy;
+// What commands say of it.
+mod proxy_commands;
 // Another file while it serves; drain.
 mod reload;
 // Starting, stopping, wrong files, users, logs.

@@ -13,16 +13,16 @@ use tokio::net::TcpListener;
 
 use crate::support::{Answer, Davmux, binary, bucket, local, s3};
 
-const TOKEN: &str = "token-0123456789abcdef0123456789abcdef";
+pub const TOKEN: &str = "token-0123456789abcdef0123456789abcdef";
 const NEXT: &str = "next-0123456789abcdef0123456789abcdef0";
 const KEY: &str = "key-0123456789abcdef0123456789abcdef00";
 /// Follows redirects, and carries no password along.
 const PLAYER: (&str, &str) = ("User-Agent", "VLC/3.0.20");
 /// Nobody listens there: what is asked of the proxy is asked at its own address.
-const PROXY: &str = "http://127.0.0.1:1";
+pub const PROXY: &str = "http://127.0.0.1:1";
 
 /// Larger than what is relayed to everybody.
-fn film() -> Vec<u8> {
+pub fn film() -> Vec<u8> {
     (0..300 * 1024_u32).map(|n| (n % 251) as u8).collect()
 }
 
@@ -30,13 +30,13 @@ fn file(secrets: &str, mounts: &str) -> String {
     format!("version: 1\nserver:\n  anonymous: read-write\n{secrets}mounts:\n{mounts}")
 }
 
-async fn davmux(s3: &Running) -> Davmux {
+pub async fn davmux(s3: &Running) -> Davmux {
     let mount = bucket("/b", s3, &["read: proxy_url", &format!("proxy_url: {PROXY}/")]);
     Davmux::serve_file(&file(&format!("  proxy_token: {TOKEN}\n"), &mount)).await
 }
 
 /// A worker for a server at an address, with these files' contents.
-async fn worker(server: &str, tokens: &[&str], keys: &[&str]) -> Davmux {
+pub async fn worker(server: &str, tokens: &[&str], keys: &[&str]) -> Davmux {
     let dir = Arc::new(tempfile::tempdir().unwrap());
     let mut command = binary();
     command.args(["proxy", "--listen", "127.0.0.1:0", "--log", "trace", "--server", &format!("http://{server}")]);

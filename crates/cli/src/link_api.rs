@@ -9,7 +9,7 @@ use std::sync::Arc;
 use davmux_driver::meter::Meter;
 use davmux_proxy::Tokens;
 use davmux_proxy::api::{self, Fetch, Refusal};
-use davmux_server::{AccessNote, Body, RequestBody};
+use davmux_server::{AccessNote, AuthFailure, Body, RequestBody, WrongCredentials};
 use davmux_tree::{Access, ErrorKind, Problem, Tree, TreePath, View};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -37,6 +37,7 @@ impl LinkApi {
     }
 
     pub(crate) async fn answer(&self, request: Request<RequestBody>) -> Response<Body> {
+        let tried = request.headers().contains_key(header::AUTHORIZATION);
         let meter = Meter::new();
         let outcome = meter.clone().scope(self.link(request)).await;
         let why = outcome.as_ref().map_or_else(|refusal| refusal.word(), |_| "link");
@@ -51,6 +52,10 @@ impl LinkApi {
             backend_calls: Some(Arc::new(move || meter.calls())),
         };
         response.extensions_mut().insert(note);
+        // Who sends none did not guess.
+        if outcome.is_err_and(|refusal| refusal == Refusal::Token) && tried {
+            response.extensions_mut().insert(WrongCredentials(AuthFailure::UnknownProxyToken));
+        }
         response
     }
 

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 
-use crate::RequestBody;
+use crate::{AuthFailure, RequestBody};
 
 /// Any error, where only its text matters.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -44,6 +44,12 @@ pub trait Application: Send + Sync + 'static {
 /// there are users, the answer is a 401 that asks for a login, and not what the application answered.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginWanted;
+
+/// An extension of a response: credentials that the application looked at itself
+/// ([`looks_at_credentials`](Application::looks_at_credentials)) are wrong. It counts as a login that failed, and has its line
+/// in the log; what is answered stays the application's.
+#[derive(Clone, Copy, Debug)]
+pub struct WrongCredentials(pub AuthFailure);
 
 /// Who asks, as far as this crate cares; what they may do is decided above.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -25,6 +25,8 @@ davmux_metrics::label! {
         Repeated = "repeated",
         /// A token that nobody has.
         UnknownToken = "unknown_token",
+        /// A wrong token of a download proxy.
+        UnknownProxyToken = "unknown_proxy_token",
         /// A token that has ended.
         ExpiredToken = "expired_token",
         /// A trusted proxy named a user who does not exist.

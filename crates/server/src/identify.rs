@@ -139,9 +139,11 @@ fn refused(not_let_in: NotLetIn, authorization: &HeaderValue) -> Response<Body> 
             }
             response
         }
-        AuthFailure::WrongPassword | AuthFailure::Repeated | AuthFailure::Unreadable | AuthFailure::UnknownIdentity => {
-            unauthorized()
-        }
+        AuthFailure::WrongPassword
+        | AuthFailure::Repeated
+        | AuthFailure::Unreadable
+        | AuthFailure::UnknownIdentity
+        | AuthFailure::UnknownProxyToken => unauthorized(),
     };
     if let Some(wait) = not_let_in.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));

@@ -50,7 +50,7 @@ mod wire;
 
 pub use access_log::AccessNote;
 pub use admin::{Admin, Administration, Health, Held, Refused};
-pub use application::{Application, Body, BoxError, Caller, Identity, LoginWanted, Scheme};
+pub use application::{Application, Body, BoxError, Caller, Identity, LoginWanted, Scheme, WrongCredentials};
 pub use certificate::{TlsError, TlsFiles};
 pub use credentials::hash_password;
 pub use descriptors::raise_descriptor_limit;

@@ -27,7 +27,7 @@ use crate::tls::Tls;
 use crate::wire::Target;
 use crate::{
     Application, Body, Caller, Error, Identity, Limits, Load, LoginWanted, Metrics, Options, Refusal, RequestBody,
-    Scheme,
+    Scheme, WrongCredentials,
 };
 
 /// What all connections of a server share, for as long as it serves: what must outlive a reload stands here.
@@ -139,6 +139,9 @@ impl<A: Application> Service<A> {
                     tracing::error!(method = %line.method, path = line.uri.path(), "the application panicked");
                     plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error; the server's log says more\n")
                 });
+                if let Some(WrongCredentials(cause)) = response.extensions().get() {
+                    self.guessing.failures.tell(*cause, origin.client, "");
+                }
                 match response.extensions().get::<LoginWanted>() {
                     Some(LoginWanted) if may_log_in => unauthorized(),
                     _ => response,

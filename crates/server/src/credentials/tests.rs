@@ -184,6 +184,7 @@ async fn what_was_right_before_passes_whatever_others_guess() {
     assert_eq!(door.check(&right).await, login("alice"));
     for host in [1, 2] {
         for n in 0.. {
+            assert!(n < 30, "nothing holds them back");
             if door.from(&basic(&format!("alice:{host}.{n}")), host).await.unwrap_err().cause == wrong {
                 break;
             }

@@ -23,7 +23,12 @@ impl Guessing {
 
     /// Wrong guesses until the next one is held back.
     async fn lock(self: &Arc<Self>, name: &str, place: Place) {
-        while self.wrong(name, place).await.is_ok() {}
+        for _ in 0..FREE_OF_PLACE + 10 {
+            if self.wrong(name, place).await.is_err() {
+                return;
+            }
+        }
+        panic!("nothing holds {name} back");
     }
 
     fn is_idle(&self) -> bool {

@@ -55,10 +55,9 @@ pub(crate) async fn propfind(addr: &str, path: &str) -> u64 {
 }
 
 /// GETs of one file that is redirected, on 16 connections with one request each at a time: how many.
-pub(crate) async fn redirects(addr: &str, time: Duration) -> u64 {
-    // u:p
-    let request =
-        format!("GET /b/film HTTP/1.1\r\nHost: {addr}\r\nUser-Agent: Kodi/21.0\r\nAuthorization: Basic dTpw\r\n\r\n");
+/// `login`: a header line with its end, or nothing.
+pub(crate) async fn redirects(addr: &str, login: &str, time: Duration) -> u64 {
+    let request = format!("GET /b/film HTTP/1.1\r\nHost: {addr}\r\nUser-Agent: Kodi/21.0\r\n{login}\r\n");
     let end = Instant::now() + time;
     let connections = (0..16).map(|_| {
         let (addr, request) = (addr.to_owned(), request.clone());

@@ -122,7 +122,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let counted = &self.calls.0;
-        counted.answers[self.op][self.code].add_one();
+        counted.answers[self.op][self.code].inc();
         counted.durations[self.op].observe(self.started.elapsed());
     }
 }

@@ -1,25 +1,34 @@
-//! Numbers of a running server: counted where things happen, without a lock, and written as Prometheus reads them.
+//! Metrics of a running server: counted where things happen, and written as Prometheus reads them.
 //!
 //! # Why this shape
 //!
-//! * **No global registry.** Whoever counts owns its numbers, and a [`Page`] is filled from them when somebody asks. Two
+//! * **The metrics are those of `prometheus-client`**, the Prometheus project's own library, and so is the text (ADR 17).
+//!   This crate is the one place that names it.
+//! * **No global registry.** Whoever counts owns its metrics, and a [`Page`] is filled from them when somebody asks. Two
 //!   servers in one process, a reload and a test each have their own.
 //! * **A label's values are an enum** ([`label!`], [`Code`]): a path, a user or a user agent cannot become one, and how many
 //!   series there can be is known when this is compiled. The one free text is the path of a mount, as the mounts file has it.
-//! * **An atomic for each series**, made beforehand ([`Each`]): counting is an addition, with no look-up and no lock that
-//!   all requests would meet at. ADR 17 compares this with the libraries there are.
+//! * **A metric for each series**, made beforehand ([`Each`]): counting is an addition, with no look-up that all requests
+//!   would meet at. A histogram has a lock, for a few additions.
 //!
 //! # What is deliberately absent
 //!
-//! Exemplars, summaries, units, pushing. Nothing here knows what is counted.
+//! Exemplars, units, pushing. Nothing here knows what is counted.
 
 mod code;
-mod format;
-mod number;
+mod each;
+mod histogram;
+mod page;
 
 pub use code::Code;
-pub use format::{Family, Format, Page};
-pub use number::{Counter, Each, Gauge, Histogram};
+pub use each::Each;
+pub use histogram::Histogram;
+pub use page::{Family, MEDIA_TYPE, Page};
+
+/// Only grows.
+pub type Counter = prometheus_client::metrics::counter::Counter;
+/// Grows and shrinks.
+pub type Gauge = prometheus_client::metrics::gauge::Gauge;
 
 /// A label whose values are known beforehand; made by [`label!`].
 pub trait Label: Copy + std::fmt::Debug + 'static {

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use davmux_metrics::{Format, Page};
+use davmux_metrics::{MEDIA_TYPE, Page};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -146,7 +146,7 @@ impl<A: Administration> Application for Admin<A> {
             },
             "/metrics" => match reading(&parts) {
                 Some(refused) => refused,
-                None => self.metrics(&parts.headers).await,
+                None => self.metrics().await,
             },
             "/refresh" => match allowed(&parts, &[Method::POST]).or_else(|| from_elsewhere(&parts.headers, &caller)) {
                 Some(refused) => refused,
@@ -175,21 +175,18 @@ impl<A: Administration> Application for Admin<A> {
 }
 
 impl<A: Administration> Admin<A> {
-    async fn metrics(&self, headers: &HeaderMap) -> Response<Body> {
-        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let format = Format::of(accept);
-        let mut page = Page::new(format);
+    async fn metrics(&self) -> Response<Body> {
+        let mut page = Page::default();
         self.0.measure(&mut page).await;
         let written = tokio::task::spawn_blocking(move || {
             process::write(&mut page);
             page.finish()
         });
-        let Ok(written) = written.await else {
+        let Ok(Ok(written)) = written.await else {
             return text(StatusCode::INTERNAL_SERVER_ERROR, "the numbers cannot be written\n");
         };
         let mut response = text(StatusCode::OK, written);
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         response
     }
 

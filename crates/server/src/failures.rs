@@ -71,12 +71,12 @@ impl AuthFailures {
     }
 
     pub(crate) fn hashed(&self) {
-        self.hashes.add_one();
+        self.hashes.inc();
     }
 
     /// Counts, and says nothing.
     pub(crate) fn add(&self, cause: AuthFailure) {
-        self.counts[cause].add_one();
+        self.counts[cause].inc();
     }
 
     /// Counts, and writes a line.

@@ -45,7 +45,7 @@ davmux_metrics::label! {
     }
 }
 
-/// What a server counts, from its start to its end. Counting takes no lock.
+/// What a server counts, from its start to its end. Counting looks nothing up.
 #[derive(Debug)]
 pub struct Metrics {
     started: SystemTime,
@@ -78,33 +78,33 @@ impl Default for Metrics {
 impl Metrics {
     /// A request begins.
     pub(crate) fn begun(&self) {
-        self.in_flight.raise();
+        self.in_flight.inc();
     }
 
     /// It has ended, with the last byte of its response.
     pub(crate) fn ended(&self, method: &http::Method, status: u16, took: Duration) {
-        self.in_flight.lower();
+        self.in_flight.dec();
         let method = Method::of(method);
-        self.requests[method][Code::of(status)].add_one();
+        self.requests[method][Code::of(status)].inc();
         self.durations[method].observe(took);
     }
 
     /// A request that could not be read was refused.
     pub(crate) fn unread(&self, status: u16) {
-        self.requests[Method::Other][Code::of(status)].add_one();
+        self.requests[Method::Other][Code::of(status)].inc();
     }
 
     pub(crate) fn sent(&self, way: Way, bytes: u64) {
-        self.sent[way].add(bytes);
+        self.sent[way].inc_by(bytes);
     }
 
     pub(crate) fn received(&self, bytes: u64) {
-        self.received.add(bytes);
+        self.received.inc_by(bytes);
     }
 
     /// A limit kept a client from what it wanted.
     pub(crate) fn refuse(&self, limit: Refusal) {
-        self.refused[limit].add_one();
+        self.refused[limit].inc();
     }
 
     /// How often that limit did.
@@ -114,7 +114,7 @@ impl Metrics {
 
     /// A connection stands until what this answers is dropped.
     pub(crate) fn connected(self: &Arc<Self>) -> Connected {
-        self.connections.raise();
+        self.connections.inc();
         Connected(Arc::clone(self))
     }
 
@@ -150,6 +150,6 @@ pub(crate) struct Connected(Arc<Metrics>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.connections.lower();
+        self.0.connections.dec();
     }
 }

@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn the_system_tells_all_of_it() {
-        let mut page = Page::new(davmux_metrics::Format::Text);
+        let mut page = Page::default();
         write(&mut page);
-        let text = page.finish();
+        let text = page.finish().unwrap();
         for name in ["cpu_seconds_total", "resident_memory_bytes", "threads", "open_fds", "max_fds"] {
             let value = text.lines().find_map(|line| line.strip_prefix(&format!("process_{name} ")));
             assert!(value.is_some_and(|value| value.parse::<f64>().is_ok()), "{name}: {text}");

@@ -40,11 +40,11 @@ pub struct MountMetrics {
 impl MountMetrics {
     pub(crate) fn opened(&self, decision: Decision) {
         let counters = if decision.redirect { &self.redirects } else { &self.relays };
-        counters[decision.reason].add_one();
+        counters[decision.reason].inc();
     }
 
     pub(crate) fn listed(&self, listed: Listed) {
-        self.listings[listed].add_one();
+        self.listings[listed].inc();
     }
 }
 
@@ -65,7 +65,7 @@ impl Metrics {
         let mut up =
             page.gauges("davmux_mount_up", "Whether the storage answered when it was last asked for anything.");
         for mount in tree.mounts() {
-            up.with("mount", &mount.path().to_string()).value(!mount.is_in_trouble());
+            up.with("mount", &mount.path().to_string()).value(i64::from(!mount.is_in_trouble()));
         }
         let mut failed = page.gauges(
             "davmux_mount_last_error_timestamp_seconds",

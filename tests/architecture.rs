@@ -89,6 +89,7 @@ fn what_belongs_behind_one_crate_stays_there() {
                 "s3s" => "davmux-s3-server",
                 opendal if opendal.starts_with("opendal") => "davmux-driver-opendal",
                 "cap-std" => "davmux-driver-local",
+                "prometheus-client" => "davmux-metrics",
                 "redb" => "davmux-state",
                 "saphyr" | "saphyr-parser" => "davmux-config",
                 "clap" | "anyhow" | "tracing-subscriber" => "davmux",

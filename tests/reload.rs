@@ -153,6 +153,10 @@ async fn a_wrong_file_changes_nothing_and_each_mistake_is_told_as_check_tells_it
     write(&davmux, &good);
     let answer = ask(&admin, "POST /reload").await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("nothing changed\n"), "{answer}");
+    let page = ask(&admin, "GET /metrics").await;
+    for line in ["davmux_reloads_total{result=\"done\"} 1\n", "davmux_reloads_total{result=\"failed\"} 7\n"] {
+        assert!(page.contains(line), "{line}{page}");
+    }
 }
 
 fn bucket_with_file(key: &str) -> String {

@@ -518,7 +518,6 @@ async fn work(davmux: &Davmux, world: &mut World) -> String {
     for line in ["GET /metrics", "GET /readyz", "GET /locks"] {
         said += &davmux.administer(line).await.1;
     }
-    said += &davmux.administer_with("GET /metrics", "Accept: application/openmetrics-text\r\n").await.2;
     said
 }
 

@@ -124,9 +124,16 @@ async fn who_came_over_https_is_never_redirected_to_http() {
 async fn a_certificate_that_is_renewed_is_shown_to_new_connections_and_none_is_dropped() {
     let dir = Arc::new(tempfile::tempdir().unwrap());
     let former = pair(dir.path());
-    let text = file(dir.path(), TLS, "");
+    let text = file(dir.path(), &format!("{TLS}  admin_listen: 127.0.0.1:0\n"), "");
     let davmux = Davmux::serve_in(Arc::clone(&dir), &text).await;
     let url = format!("https://{}/l/a", davmux.addr);
+    let ends = async || {
+        let (_, page) = davmux.administer("GET /metrics").await;
+        let named = "\ndavmux_tls_certificate_expiry_timestamp_seconds ";
+        page.split_once(named).unwrap().1.lines().next().unwrap().parse::<u64>().unwrap()
+    };
+    // What rcgen's certificates say: the first of January 4096.
+    assert_eq!(ends().await, 67_090_118_400);
     let before = trusting(&former, false);
     ask(&before, "GET", &url, &[]).await.unwrap();
 

@@ -5,17 +5,19 @@ use std::time::SystemTime;
 
 use davmux_dav::{Dav, LockScope};
 use davmux_metrics::Page;
-use davmux_server::{Administration, Health, Held, Metrics as Requests, Refused};
-use davmux_tree::{Metrics as Mounts, Tree, TreePath};
+use davmux_server::{Administration, Handle, Health, Held, Refused};
+use davmux_tree::{Metrics, Relays, Tree, TreePath};
 
+use crate::app::App;
 use crate::reload::Reloads;
 
 /// The tree and its locks, as their administrator sees them.
 pub(crate) struct Watched {
     pub(crate) tree: Arc<Tree>,
     pub(crate) dav: Dav,
-    pub(crate) requests: Arc<Requests>,
-    pub(crate) mounts: Arc<Mounts>,
+    pub(crate) server: Handle<App>,
+    pub(crate) mounts: Arc<Metrics>,
+    pub(crate) relays: Relays,
     pub(crate) reloads: Reloads,
 }
 
@@ -35,8 +37,10 @@ impl Administration for Watched {
         page.gauges("davmux_build_info", "Always 1; which davmux this is.")
             .with("version", env!("CARGO_PKG_VERSION"))
             .value(1_u64);
-        self.requests.write(page);
+        self.server.measure(page);
         self.mounts.write(&self.tree, page);
+        self.relays.write(page);
+        self.reloads.write(page);
         if let Ok(locks) = self.dav.locks(&TreePath::root()).await {
             page.gauges("davmux_locks", "Locks that clients hold.").value(locks.len() as u64);
         }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use davmux_config::{Base, Built, Changes, Config, LoadError};
 use davmux_dav::{Clock, Dav, DavOptions, LockTable};
-use davmux_server::{Admin, Handle, Listen, Metrics, Options};
+use davmux_metrics::{Counter, Each, Page};
+use davmux_server::{Admin, Handle, Listen, Options};
 use davmux_tree::Tree;
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot};
@@ -43,23 +44,41 @@ impl Source {
     }
 }
 
+davmux_metrics::label! {
+    /// How a reload ended.
+    enum Outcome: "result" {
+        /// What the file says is served.
+        Done = "done",
+        /// What was served still is.
+        Failed = "failed",
+    }
+}
+
 /// Asks for a reload, and is told what it changed or why there was none.
 #[derive(Clone)]
-pub(crate) struct Reloads(mpsc::Sender<Asked>);
+pub(crate) struct Reloads {
+    asks: mpsc::Sender<Asked>,
+    ended: Arc<Each<Outcome, Counter>>,
+}
 
 type Asked = oneshot::Sender<Result<String, String>>;
 
 impl Reloads {
     pub(crate) fn new() -> (Self, mpsc::Receiver<Asked>) {
         let (sender, receiver) = mpsc::channel(1);
-        (Self(sender), receiver)
+        (Self { asks: sender, ended: Arc::default() }, receiver)
     }
 
     pub(crate) async fn ask(&self) -> Result<String, String> {
         let stopping = || "the server is stopping".to_owned();
         let (sender, answer) = oneshot::channel();
-        self.0.send(sender).await.map_err(|_| stopping())?;
+        self.asks.send(sender).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
+    }
+
+    /// Writes how many there were, by signal too.
+    pub(crate) fn write(&self, page: &mut Page) {
+        page.counters("davmux_reloads", "Reloads of the mounts file.").each(&self.ended);
     }
 }
 
@@ -89,12 +108,13 @@ impl Process {
         Ok(Serving { tree, options, app, admin_listen })
     }
 
-    pub(crate) fn watched(&self, serving: &Serving, requests: Arc<Metrics>) -> Watched {
+    pub(crate) fn watched(&self, serving: &Serving, server: Handle<App>) -> Watched {
         Watched {
             tree: Arc::clone(&serving.tree),
             dav: serving.app.dav.clone(),
-            requests,
+            server,
             mounts: Arc::clone(&self.base.metrics),
+            relays: self.base.relays.clone(),
             reloads: self.reloads.clone(),
         }
     }
@@ -106,7 +126,6 @@ pub(crate) struct Running {
     pub(crate) config: Config,
     pub(crate) tree: Arc<Tree>,
     pub(crate) process: Process,
-    pub(crate) requests: Arc<Metrics>,
     pub(crate) server: Handle<App>,
     pub(crate) admin: Handle<Admin<Watched>>,
     /// Looks at mounts that are new.
@@ -148,11 +167,13 @@ impl Running {
         notify::reloading();
         match self.reload().await {
             Ok(changes) => {
+                self.process.reloads.ended[Outcome::Done].inc();
                 notify::ready(&format!("reloaded: {changes}"));
                 tracing::info!(target: "audit", action = "reload", result = "done", %changes, "reloaded");
                 Ok(changes.to_string())
             }
             Err(error) => {
+                self.process.reloads.ended[Outcome::Failed].inc();
                 // As `davmux check` says it: each mistake by itself.
                 let told = match error.downcast_ref::<LoadError>() {
                     Some(LoadError::Mistakes(mistakes)) => mistakes.iter().map(ToString::to_string).collect(),
@@ -173,7 +194,7 @@ impl Running {
         let built = config.build_beside(&self.config, &self.tree, &self.process.base).await;
         let (built, changes) = built.with_context(|| format!("{} cannot be served", self.source.file.display()))?;
         let serving = self.process.serving(built)?;
-        let watched = self.process.watched(&serving, Arc::clone(&self.requests));
+        let watched = self.process.watched(&serving, self.server.clone());
         let Serving { tree, options, app, admin_listen } = serving;
         let server = self.server.prepare(options, app).await?;
         let admin = self.admin.prepare_admin(admin_listen, watched).await?;

@@ -50,8 +50,7 @@ pub(crate) async fn serve(
     let serving = process.serving(built)?;
     let tree = Arc::clone(&serving.tree);
     let bound = Server::bind(serving.options.clone(), serving.app.clone()).await?;
-    let requests = bound.metrics();
-    let watched = process.watched(&serving, Arc::clone(&requests));
+    let watched = process.watched(&serving, bound.handle());
     let admin = Server::bind_admin(serving.admin_listen, watched).await?;
     let addresses = bound.addresses();
     let urls = bound.urls();
@@ -67,8 +66,7 @@ pub(crate) async fn serve(
     tree.recall().await;
     notify::ready(&format!("serving {}", urls.join(", ")));
     notify::watched();
-    let mut running =
-        Running { source, config, tree, process, requests, server, admin: handle, starts: JoinSet::new() };
+    let mut running = Running { source, config, tree, process, server, admin: handle, starts: JoinSet::new() };
     running.start();
     let stop = stop_signal()?;
     let stopping = CancellationToken::new();

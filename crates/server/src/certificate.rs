@@ -225,6 +225,11 @@ impl Time {
         }
     }
 
+    /// Since 1970.
+    pub(crate) fn ends(self) -> Duration {
+        self.ends
+    }
+
     /// The same text however often it is asked for, so that it can be told once.
     pub(crate) fn complaint(self, now: SystemTime) -> Option<String> {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -58,7 +58,7 @@ pub use error::{Error, Result};
 pub use failures::{AuthFailure, AuthFailures};
 pub use limits::{Limits, Load, Refusal};
 pub use listen::{InvalidListen, Listen};
-pub use metrics::Metrics;
+pub(crate) use metrics::Metrics;
 pub use options::{Anonymous, Options, Password, Secret, User, identity_header};
 pub use replace::{Handle, Prepared};
 pub use request_body::RequestBody;

@@ -47,7 +47,7 @@ davmux_metrics::label! {
 
 /// What a server counts, from its start to its end. Counting looks nothing up.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     started: SystemTime,
     requests: Each<Method, Each<Code, Counter>>,
     durations: Each<Method, Histogram>,
@@ -119,7 +119,7 @@ impl Metrics {
     }
 
     /// Writes all of it.
-    pub fn write(&self, page: &mut Page) {
+    pub(crate) fn write(&self, page: &mut Page) {
         let mut requests = page.counters("davmux_http_requests", "Requests that ended; 499: the client left first.");
         for (method, codes) in self.requests.iter() {
             requests.with(Method::NAME, method.as_str()).each_counted(codes);

@@ -7,11 +7,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use davmux_metrics::Page;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::listen::Listener;
 use crate::service::{Served, Service};
-use crate::{Application, AuthFailures, Listen, Load, Metrics, Options, Result};
+use crate::{Application, AuthFailures, Listen, Load, Options, Result};
 
 /// What the accepting side is told.
 pub(crate) struct Change {
@@ -81,6 +82,18 @@ impl<A> Handle<A> {
         Arc::clone(&self.service.guessing.failures)
     }
 
+    /// Writes what is counted here, through all reloads, and when the certificate in use ends.
+    pub fn measure(&self, page: &mut Page) {
+        self.service.metrics.write(page);
+        let mut ends = page.gauges(
+            "davmux_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate in use ends, in seconds since 1970; no series without TLS.",
+        );
+        if let Some(time) = self.service.current.load().tls.as_ref().and_then(|tls| tls.ends()) {
+            ends.value(time.as_secs());
+        }
+    }
+
     pub(crate) fn into_service(self) -> Arc<Service<A>> {
         self.service
     }
@@ -91,11 +104,6 @@ impl<A> Handle<A> {
 }
 
 impl<A: Application> Handle<A> {
-    /// What is counted here. It outlives what is replaced.
-    pub fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(&self.service.metrics)
-    }
-
     /// Checks the options and binds the addresses that are new; nothing has changed yet, and nothing has if what this
     /// answers is dropped.
     ///

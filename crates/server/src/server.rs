@@ -124,11 +124,6 @@ impl<A: Application> Bound<A> {
         self.handle.clone()
     }
 
-    /// What is counted here, from now on.
-    pub fn metrics(&self) -> Arc<Metrics> {
-        self.handle.metrics()
-    }
-
     /// Serves until `shutdown` resolves. Then the listening sockets and idle connections are closed, and requests in flight
     /// go on for [`Options::drain`] at most. If this future is dropped, everything is cut at once.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> Drained {

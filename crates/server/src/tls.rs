@@ -81,6 +81,11 @@ impl Tls {
         *told = complaint;
     }
 
+    /// When the certificate in use ends, since 1970, where it tells.
+    pub(crate) fn ends(&self) -> Option<Duration> {
+        self.loaded.load().time.map(Time::ends)
+    }
+
     /// Shakes hands with whoever connected. `None`: it did not come to that; who speaks plain HTTP was told so.
     pub(crate) async fn shake(
         &self,

@@ -5,13 +5,13 @@
 //! the client reads again the rest is fetched anew ([`resuming`](crate::resuming)).
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use davmux_driver::{ByteStream, Error, ErrorKind, RelPath};
+use davmux_metrics::{Counter, Page};
 use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
@@ -28,8 +28,8 @@ pub struct Relays(Arc<Inner>);
 struct Inner {
     limits: Mutex<(usize, Duration)>,
     seats: Arc<Semaphore>,
-    refused: AtomicU64,
-    let_go: AtomicU64,
+    refused: Counter,
+    let_go: Counter,
 }
 
 impl Relays {
@@ -37,7 +37,7 @@ impl Relays {
     pub fn new(most: usize, stall: Duration) -> Self {
         let most = most.min(Semaphore::MAX_PERMITS);
         let (limits, seats) = (Mutex::new((most, stall)), Arc::new(Semaphore::new(most)));
-        Self(Arc::new(Inner { limits, seats, refused: AtomicU64::new(0), let_go: AtomicU64::new(0) }))
+        Self(Arc::new(Inner { limits, seats, refused: Counter::default(), let_go: Counter::default() }))
     }
 
     /// Other limits. Where there are fewer seats now, those that are taken go when their relays end.
@@ -74,12 +74,21 @@ impl Relays {
 
     /// Relays that were refused since the start.
     pub fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
+        self.0.refused.get()
     }
 
     /// Connections to storages that were given back because a client read nothing, since the start.
     pub fn let_go(&self) -> u64 {
-        self.0.let_go.load(Ordering::Relaxed)
+        self.0.let_go.get()
+    }
+
+    /// Writes all of it.
+    pub fn write(&self, page: &mut Page) {
+        page.gauges("davmux_relays_running", "Relays that hold a connection to a storage.")
+            .value(self.running() as u64);
+        page.counters("davmux_relays_refused", "Relays that were refused because too many ran.").value(self.refused());
+        page.counters("davmux_relays_let_go", "Connections to storages given back since a client read nothing.")
+            .value(self.let_go());
     }
 
     /// A seat, waited for; `None`: none became free in time.
@@ -88,7 +97,7 @@ impl Relays {
         match timeout(PATIENCE, seats.acquire_owned()).await {
             Ok(Ok(permit)) => Some(Seat(permit)),
             Ok(Err(_)) | Err(_) => {
-                self.0.refused.fetch_add(1, Ordering::Relaxed);
+                self.0.refused.inc();
                 None
             }
         }
@@ -152,7 +161,7 @@ async fn watch(relays: Relays, held: Arc<Mutex<Held>>) {
                 let stream = std::mem::replace(&mut *held, Held::LetGo);
                 drop(held);
                 drop(stream);
-                relays.0.let_go.fetch_add(1, Ordering::Relaxed);
+                relays.0.let_go.inc();
                 return;
             }
         };

@@ -86,7 +86,7 @@ proptest! {
         use unicode_normalization::UnicodeNormalization;
         let name: String = name.nfc().collect();
         prop_assume!(name != "." && name != ".." && name != "other");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let f = Fixture::new();
             f.store.folder("d");

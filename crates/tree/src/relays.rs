@@ -93,8 +93,11 @@ impl Relays {
 
     /// A seat, waited for; `None`: none became free in time.
     pub(crate) async fn seat(&self) -> Option<Seat> {
-        let seats = Arc::clone(&self.0.seats);
-        match timeout(PATIENCE, seats.acquire_owned()).await {
+        // Almost always there is one, and no timer is set.
+        if let Ok(permit) = Arc::clone(&self.0.seats).try_acquire_owned() {
+            return Some(Seat(permit));
+        }
+        match timeout(PATIENCE, Arc::clone(&self.0.seats).acquire_owned()).await {
             Ok(Ok(permit)) => Some(Seat(permit)),
             Ok(Err(_)) | Err(_) => {
                 self.0.refused.inc();

@@ -66,8 +66,20 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// Lines that a shell and systemd's EnvironmentFile read alike.
 fn environment(rendered: &Rendered) -> String {
-    let quoted = |secret: &Secret| secret.reveal().replace('\'', r"'\''");
-    rendered.variables.iter().map(|(name, secret)| format!("{name}='{}'\n", quoted(secret))).collect()
+    rendered.variables.iter().map(|(name, secret)| format!("{name}=\"{}\"\n", escaped(secret.reveal()))).collect()
+}
+
+/// What stands between double quotes: both know a backslash before these four there (POSIX.1-2024 XCU 2.2.3; systemd's
+/// `src/basic/env-file.c`), while systemd reads no single quote inside a value as a shell does.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '"' | '\\' | '`' | '$') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 /// What `davmux check` will say of it.
@@ -90,4 +102,18 @@ fn judge(rendered: &Rendered, output: Option<&Path>) -> anyhow::Result<ExitCode>
 /// 120 bits, in letters and digits that are not taken for each other.
 fn new_password() -> Secret {
     Secret::new(crate::demo::random(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_what_was_written_between_double_quotes() {
+        for text in ["plain", "it's", "a\"b", "back\\slash", "`id`", "$HOME ${HOME}", "a b#c;d&e|f!", "\\\"'"] {
+            let script = format!("A=\"{}\"; printf %s \"$A\"", escaped(text));
+            let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(said.stdout).unwrap(), text);
+        }
+    }
 }

@@ -16,6 +16,8 @@ mod rights;
 mod targets;
 // What is no HTTP, or not quite.
 mod wire;
+// A folder that becomes a link and a folder again.
+mod swap;
 // Bodies of XML.
 mod xml;
 

@@ -13,7 +13,7 @@ use crate::serve::stop_signal;
 /// Where and for whom.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ProxyArgs {
-    /// The davmux to work for, with its base path: https://dav.example.com.
+    /// The davmux to work for, with its base path, such as `https://dav.example.com`.
     #[arg(long, value_name = "URL", env = "DAVMUX_PROXY_SERVER")]
     server: BaseUrl,
     /// Where to listen; port 0 takes a free one. 5243 is where OpenList's proxy listens.

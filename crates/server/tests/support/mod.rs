@@ -4,7 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use bytes::Bytes;
 use davmux_server::{
@@ -266,6 +266,10 @@ impl Lines {
 
     /// The lines that a filter lets through.
     pub fn of(filter: &str) -> Self {
+        // With a thread's own subscriber alone, a line that another thread meets first is found to interest nobody, and
+        // that is remembered for all threads. One that takes everything, for all of them, keeps this from happening.
+        static FOR_ALL: Once = Once::new();
+        FOR_ALL.call_once(|| tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap());
         let (sender, lines) = mpsc::unbounded_channel();
         let subscriber = tracing_subscriber::fmt()
             .json()

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use davmux_driver::{Calls, Op};
+use davmux_driver::{Calls, Op, chain};
 use futures_core::Stream;
 use http::{Request, Response};
 use http_body::Body as _;
@@ -139,19 +139,4 @@ impl Stream for Chunks {
             }
         }
     }
-}
-
-/// An error and what is below it, in one line. hyper's errors name no headers and no queries.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let below = error.to_string();
-        if !text.ends_with(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        next = error.source();
-    }
-    text
 }

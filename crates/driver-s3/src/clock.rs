@@ -26,7 +26,7 @@ const MOST: Duration = Duration::from_secs(15 * 60 - 30);
 /// How far what is kept may be from what an answer says. A `Date` has whole seconds, and is some seconds old.
 const TOLERANCE: Duration = Duration::from_secs(60);
 /// The `Date` of an answer that took longer says too little.
-const PROMPT: Duration = Duration::from_secs(20);
+const FRESH: Duration = Duration::from_secs(20);
 
 /// How far this machine's clock is from the storage's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Intercept for HearClock {
         let Some(Sent { at, signed }) = config.load::<Sent>() else { return Ok(()) };
         let answer = context.response_mut();
         let (date, age) = (answer.headers().get("date"), answer.headers().get("age"));
-        if at.elapsed() < PROMPT {
+        if at.elapsed() < FRESH {
             self.0.hear(date, age);
         }
         if age.is_none() && signed.is_some_and(|signed| is_off_time(answer.status().as_u16(), signed, date)) {

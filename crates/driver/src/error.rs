@@ -158,3 +158,19 @@ impl StdError for Error {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+/// An error and what is below it, in one line, each part once. For the detail of an [`Error`]: who wraps an error must know
+/// that it names no secret; hyper's name no headers and no queries.
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let below = error.to_string();
+        if !text.ends_with(&below) {
+            text.push_str(": ");
+            text.push_str(&below);
+        }
+        next = error.source();
+    }
+    text
+}

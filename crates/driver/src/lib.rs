@@ -41,7 +41,7 @@ pub use admin::{Admin, Administered, CorsRule, UploadInProgress, UploadPages};
 pub use calls::{Call, Calls, Op};
 pub use driver::{Capabilities, Driver, Enters, Expect, Native, Page, Pages, Removal, Usage};
 pub use entry::{Checksums, Entry, Etag, Kind, Metadata};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, chain};
 pub use link::{Link, LinkRequest};
 pub use path::{InvalidPath, RelPath};
 pub use probe::{Finding, Outcome, Report};

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use davmux_driver::{follow, meter};
+use davmux_driver::{chain, follow, meter};
 use futures_util::{TryStreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -135,19 +135,4 @@ pub(crate) fn chunks(body: Incoming) -> impl futures_util::Stream<Item = Result<
         }
     });
     frames.into_stream()
-}
-
-/// An error and what is below it, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let below = error.to_string();
-        if !text.ends_with(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        next = error.source();
-    }
-    text
 }

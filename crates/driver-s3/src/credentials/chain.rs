@@ -9,10 +9,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::Region;
+use davmux_driver::chain;
 use tokio::sync::OnceCell;
 
 use super::NoKeys;
-use crate::error::chain_of;
 
 /// How long the chain may take: it runs programs and makes calls. On a machine without instance metadata it takes about a
 /// second to know.
@@ -61,9 +61,9 @@ impl Chain {
                 self.places()
             )),
             CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
-                NoKeys::Unavailable(format!("the AWS credentials cannot be had: {}", chain_of(error)))
+                NoKeys::Unavailable(format!("the AWS credentials cannot be had: {}", chain(error)))
             }
-            _ => NoKeys::Denied(format!("the AWS credentials cannot be used: {}", chain_of(error))),
+            _ => NoKeys::Denied(format!("the AWS credentials cannot be used: {}", chain(error))),
         }
     }
 

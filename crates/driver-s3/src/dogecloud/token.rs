@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
+use davmux_driver::chain;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -16,7 +17,7 @@ use sha1::Sha1;
 
 use crate::client::FIRST_PAUSE;
 use crate::credentials::NoKeys;
-use crate::error::{chain_of, shorten};
+use crate::error::shorten;
 use crate::options::Secret;
 use crate::read;
 
@@ -87,7 +88,7 @@ impl TokenApi {
 
     async fn once(&self) -> Result<Value, Trouble> {
         let body = json!({ "channel": "OSS_FULL", "scopes": ["*"] }).to_string();
-        let lost = |error: &(dyn std::error::Error + 'static)| Trouble::NoAnswer(chain_of(error));
+        let lost = |error: &(dyn std::error::Error + 'static)| Trouble::NoAnswer(chain(error));
         let request = Request::post(format!("{}{PATH}", self.base))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::AUTHORIZATION, format!("TOKEN {}:{}", self.access_key, self.signature(&body)))

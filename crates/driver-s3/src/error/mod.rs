@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use davmux_driver::{Error, ErrorKind, RelPath};
+use davmux_driver::{Error, ErrorKind, RelPath, chain};
 
 use crate::clock::Skew;
 use crate::credentials::{NoKeys, is_refusal};
@@ -72,7 +72,7 @@ impl Failure {
     }
 
     pub(crate) fn connection(error: &(dyn StdError + 'static)) -> Self {
-        Self::because(Cause::Connection, chain_of(error))
+        Self::because(Cause::Connection, chain(error))
     }
 
     pub(crate) fn nonsense(message: impl Into<String>) -> Self {
@@ -268,22 +268,7 @@ fn cause_of<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> O
 }
 
 fn first_source(error: &(dyn StdError + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| shorten(&chain_of(source)))
-}
-
-/// An error and what is below it, in one line.
-pub(crate) fn chain_of(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let below = error.to_string();
-        if !text.ends_with(&below) {
-            text.push_str(": ");
-            text.push_str(&below);
-        }
-        next = error.source();
-    }
-    text
+    error.source().map_or_else(|| error.to_string(), |source| shorten(&chain(source)))
 }
 
 pub(crate) fn shorten(text: &str) -> String {
